@@ -1,0 +1,33 @@
+"""What a user writes: the configuration of a run, read from YAML and checked."""
+
+from l1ad.config.load import apply_overrides, dump_config, load_config
+from l1ad.config.models import (
+    BudgetConfig,
+    ConversionConfig,
+    DataConfig,
+    EmulationConfig,
+    EvaluationConfig,
+    InputsConfig,
+    NetworkConfig,
+    RunConfig,
+    ScoreConfig,
+    SynthesisConfig,
+    TrainingConfig,
+)
+
+__all__ = [
+    "BudgetConfig",
+    "ConversionConfig",
+    "DataConfig",
+    "EmulationConfig",
+    "EvaluationConfig",
+    "InputsConfig",
+    "NetworkConfig",
+    "RunConfig",
+    "ScoreConfig",
+    "SynthesisConfig",
+    "TrainingConfig",
+    "apply_overrides",
+    "dump_config",
+    "load_config",
+]

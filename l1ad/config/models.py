@@ -1,0 +1,164 @@
+"""Pydantic models of the configuration. Every field has a default that is documented here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from l1ad.provenance import check_name
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """Where the events come from and how they are split.
+
+    `background` and `signals` name HDF5 files in the ADC2021 layout; without them the embedded sample is used.
+    """
+
+    background: str | None = Field(None, description="HDF5 file of background events; null: the embedded sample")
+    signals: dict[str, str] = Field(default_factory=dict, description="signal name -> HDF5 file")
+    max_background: int | None = Field(None, gt=0, description="read at most so many background events")
+    max_signal: int | None = Field(None, gt=0, description="read at most so many events of each signal")
+    train_fraction: float = Field(0.4, gt=0, lt=1)
+    validation_fraction: float = Field(0.1, gt=0, lt=1)
+    acceptance: float | None = Field(
+        None, gt=0, le=1, description="events of the sample a bunch crossing; null: what the sample's manifest says"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> DataConfig:
+        if self.train_fraction + self.validation_fraction >= 1:
+            raise ValueError("train_fraction + validation_fraction leave nothing for the test: keep the sum below 1")
+        if bool(self.signals) != (self.background is not None):
+            raise ValueError("give both background and signals, or neither for the embedded sample")
+        for name in self.signals:
+            check_name(name, "signal name")
+        return self
+
+
+class InputsConfig(_Section):
+    """The fixed-point type of the network's inputs; offsets and shifts are derived from the training sample."""
+
+    width: int = Field(10, ge=2, le=18, description="bits of every input, sign included")
+    integer: int = Field(4, ge=1, le=18, description="bits left of the point, sign included")
+
+    @model_validator(mode="after")
+    def _check(self) -> InputsConfig:
+        if self.integer > self.width:
+            raise ValueError(f"integer ({self.integer}) exceeds width ({self.width})")
+        return self
+
+
+class NetworkConfig(_Section):
+    """Architecture and bit widths, in QKeras's own syntax."""
+
+    architecture: Literal["dense_vae", "cnn_vae"] = "dense_vae"
+    frontend: Literal["qkeras", "float"] = "qkeras"
+    hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field((32, 16), description="dense encoder; decoder mirrors it")
+    filters: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] = Field(
+        (16, 32), description="filters of the two convolutions of cnn_vae"
+    )
+    latent: int = Field(3, gt=0, le=64, description="latent variables")
+    kernel: str = "quantized_bits(6,1,alpha=1)"
+    bias: str = "quantized_bits(8,2,alpha=1)"
+    activation: str = "quantized_relu(8,3)"
+    latent_kernel: str = "quantized_bits(8,1,alpha=1)"
+    mean: str = Field("quantized_bits(10,3,alpha=1)", description="quantizer of the latent means")
+    log_variance: str = Field("quantized_bits(8,3,alpha=1)", description="quantizer of log sigma^2: table address")
+
+
+class ScoreConfig(_Section):
+    """The anomaly score computed in firmware."""
+
+    kind: Literal["rz", "mu2"] = "rz"
+    table_width: int = Field(10, ge=2, le=18, description="bits of an entry of the 1/sigma^2 table, unsigned")
+    table_integer: int = Field(5, ge=0, le=18, description="of these, bits left of the point")
+    width: int = Field(20, ge=2, le=24, description="bits of the score, unsigned; float32 holds 24")
+    integer: int = Field(14, ge=0, le=24, description="of these, bits left of the point; larger scores saturate")
+
+
+class TrainingConfig(_Section):
+    """Optimizer, loss and stopping of the training (defaults of arXiv:2108.03986 where it states them)."""
+
+    epochs: int = Field(60, gt=0)
+    batch_size: int = Field(1024, gt=0)
+    learning_rate: float = Field(3e-3, gt=0)
+    beta: float = Field(0.8, ge=0, lt=1, description="loss = (1-beta) reconstruction + beta KL")
+    patience: int = Field(10, gt=0, description="early stopping, epochs without improvement")
+    reduce_patience: int = Field(4, gt=0, description="learning rate is reduced after so many such epochs")
+    reduce_factor: float = Field(0.3, gt=0, lt=1)
+    xla: bool = True
+
+
+class EvaluationConfig(_Section):
+    """Working points and rates."""
+
+    fpr: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (1e-5, 1e-4, 1e-3, 1e-2)
+    working_fpr: float = Field(1e-5, gt=0, lt=1)
+    crossing_rate_khz: float = Field(40_000.0, gt=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> EvaluationConfig:
+        if self.working_fpr not in self.fpr:
+            raise ValueError(f"working_fpr ({self.working_fpr}) is not in fpr ({self.fpr})")
+        return self
+
+
+class ConversionConfig(_Section):
+    """What firmware is written, and for which part and clock."""
+
+    part: str = "xcvu9p"
+    backends: tuple[Literal["vitis", "vivado", "verilog"], ...] = ("vitis", "verilog")
+    clock_ns: float = Field(5.0, gt=0, description="target clock period; 5 ns is 200 MHz, as in arXiv:2108.03986")
+    io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
+    logic_ns: float = Field(2.5, gt=0, description="delay of the generator's model allowed in one pipeline stage")
+
+
+class EmulationConfig(_Section):
+    """How much is simulated."""
+
+    events: int = Field(20_000, gt=0)
+    control_events: int = Field(2_000, gt=0, description="events that a negative control sees")
+
+
+class BudgetConfig(_Section):
+    """Limits. Each is a number, or a text such as ``5 %`` of the part."""
+
+    latency_ns: float | None = 100.0
+    ii: float | None = 1.0
+    lut: float | str | None = "5 %"
+    ff: float | str | None = "2 %"
+    dsp: float | str | None = 0.0
+    bram: float | str | None = 0.0
+
+
+class SynthesisConfig(_Section):
+    """Resource estimates without a licence."""
+
+    workers: int = Field(0, ge=0, description="processes; 0: one a core")
+    budget: BudgetConfig = BudgetConfig()
+
+
+class RunConfig(_Section):
+    """One run: from events to the report."""
+
+    name: str = "dense_vae"
+    seed: int = Field(1, ge=0, lt=2**31)
+    data: DataConfig = DataConfig()
+    inputs: InputsConfig = InputsConfig()
+    network: NetworkConfig = NetworkConfig()
+    score: ScoreConfig = ScoreConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    conversion: ConversionConfig = ConversionConfig()
+    emulation: EmulationConfig = EmulationConfig()
+    synthesis: SynthesisConfig = SynthesisConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> RunConfig:
+        check_name(self.name, "run name")
+        return self

@@ -1,0 +1,1 @@
+"""Turns a Keras model into a firmware project."""

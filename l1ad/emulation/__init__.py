@@ -1,0 +1,1 @@
+"""Runs firmware projects on raw integers and compares them with the reference."""

@@ -1,0 +1,1 @@
+"""ROC, thresholds and rates from raw integer scores."""

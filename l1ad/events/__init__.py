@@ -1,0 +1,1 @@
+"""Event layout, files, the embedded sample, and the input contract."""

@@ -1,0 +1,1 @@
+"""Parts, fixed-point arithmetic and budgets."""

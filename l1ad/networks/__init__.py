@@ -1,0 +1,1 @@
+"""Architectures and the frontends that build their quantized layers."""

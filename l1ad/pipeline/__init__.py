@@ -1,0 +1,1 @@
+"""Order of the stages, the run folder, and resume by digest."""

@@ -1,0 +1,1 @@
+"""Resource estimates from synthesis tools."""
