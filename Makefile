@@ -1,0 +1,58 @@
+# Commands of l1ad. `make` alone lists them.
+#
+# Set-up happens by itself before a command that needs it; see .ci/setup.
+# Paths are relative, so the checkout may stand anywhere, with or without git.
+#   VENV=DIR      the virtual environment (default .venv)
+#   EXTRA=NAME    qkeras (default) or hgq: the two cannot share an environment
+#   CONFIG=FILE   what `make demo` runs
+
+.POSIX:
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-heavy lint bench doctor clean
+
+VENV ?= .venv
+EXTRA ?= qkeras
+CONFIG ?= models/dense_vae/config.yaml
+export VENV EXTRA
+
+help:
+	@echo 'make demo        set up, then run events -> train -> evaluate -> convert -> emulate -> synthesize -> report'
+	@echo 'make test        set up, then run ruff, mypy, the import contracts and the tests'
+	@echo 'make test-heavy  the tests that take minutes of CPU'
+	@echo 'make lint        ruff, mypy and the import contracts alone'
+	@echo 'make bench       the measurements in benchmarks/'
+	@echo 'make doctor      which tools and libraries are present, and how to get what is missing'
+	@echo 'make setup       the virtual environment alone'
+	@echo 'make clean       remove caches and build outputs; runs/ and the virtual environment stay'
+	@echo
+	@echo 'Variables: VENV=$(VENV) EXTRA=$(EXTRA) CONFIG=$(CONFIG)'
+
+setup:
+	@sh .ci/setup
+
+demo: setup
+	@"$$VENV/bin/l1ad" run "$(CONFIG)"
+
+test: setup
+	@"$$VENV/bin/python" -m pytest -m 'not heavy'
+
+test-heavy: setup
+	@"$$VENV/bin/python" -m pytest -m heavy
+
+lint: setup
+	"$$VENV/bin/ruff" check .
+	"$$VENV/bin/mypy"
+	"$$VENV/bin/lint-imports"
+
+bench: setup
+	@for script in benchmarks/bench_*.py; do \
+		[ -e "$$script" ] || { echo 'benchmarks/ holds no bench_*.py' >&2; exit 2; }; \
+		echo "$$script"; "$$VENV/bin/python" "$$script" || exit $$?; \
+	done
+
+doctor: setup
+	@"$$VENV/bin/l1ad" doctor
+
+clean:
+	rm -rf .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist
+	find l1ad tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
