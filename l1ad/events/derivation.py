@@ -1,0 +1,130 @@
+"""Derives offsets and shifts of the input contract from the training sample."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1ad.errors import DataError
+from l1ad.events.contract import CONTRACT_VERSION, InputContract, InputSpec, blank_inputs
+from l1ad.events.layout import N_QUANTITIES, PT, QUANTITIES
+from l1ad.records import FixedType
+
+#: A row with fewer filled entries than this takes the statistics of all rows of its object: below 1,000 entries
+#: the standard deviation of a steeply falling spectrum is known to 10 % at best, and rare rows may be empty.
+MINIMUM_ENTRIES = 1000
+
+
+class HardwareHistogram:
+    """Counts of every hardware integer of every input, over the filled rows of a sample.
+
+    Whole counts make the result independent of how the sample is cut into chunks.
+    """
+
+    def __init__(self) -> None:
+        self._scales = InputContract(CONTRACT_VERSION, FixedType(True, 1, 1), "", 0, blank_inputs())
+        self._counts = [np.zeros(spec.maximum - spec.minimum + 1, dtype=np.int64) for spec in self._scales.inputs]
+        self.events = 0
+
+    def add(self, particles: NDArray[np.floating]) -> None:
+        """Count the events of one chunk, shape (N, 19, 3) or (N, 19, 4)."""
+        hardware = self._scales.to_hardware(particles)
+        filled = particles[:, :, PT] > 0
+        self.events += len(particles)
+        for index, (spec, counts) in enumerate(zip(self._scales.inputs, self._counts, strict=True)):
+            values = hardware[filled[:, index // N_QUANTITIES], index] - spec.minimum
+            counts += np.bincount(values, minlength=len(counts))
+
+    def of(self, index: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the hardware integers that input `index` can take and how often it took each.
+
+        An input with fewer than `MINIMUM_ENTRIES` entries returns the counts of all rows of its object.
+        """
+        spec, counts = self._scales.inputs[index], self._counts[index]
+        if counts.sum() < MINIMUM_ENTRIES:
+            same = [
+                own
+                for other, own in zip(self._scales.inputs, self._counts, strict=True)
+                if (other.object, other.quantity) == (spec.object, spec.quantity)
+            ]
+            counts = np.sum(same, axis=0)
+        return np.arange(spec.minimum, spec.maximum + 1), counts
+
+
+def derive_contract(
+    chunks: Iterable[NDArray[np.floating]], fixed_type: FixedType, source_tag: str = ""
+) -> InputContract:
+    """Derive offsets and shifts from the training sample.
+
+    The offset of a pT is the rounded mean of its filled entries in hardware units; eta and phi are symmetric and
+    take 0. The shift starts at the power of two nearest, on a logarithmic scale, to the standard deviation of the
+    filled entries, which gives the network about unit spread. Of this shift and the next larger one, the one with
+    the smaller root-mean-square difference between ``hw - offset`` and what the raw input holds is taken; on a tie
+    the first. For an angle, which never leaves the range, that is always the first. For a pT the larger shift wins
+    when the tail beyond the range costs more than the bit that is shifted out. With ``fixed<10,4>`` a pT of 60 units
+    spread loses no bit up to shift 6, and one step more of shift takes ten times fewer events into saturation: an
+    anomaly is looked for in this tail, so it is worth half of the spread. An input that is constant keeps 0 and 0.
+
+    Parameters
+    ----------
+    chunks : iterable of ndarray, shape (N, 19, 3) or (N, 19, 4)
+        Training events only.
+    fixed_type : FixedType
+        Type of the network's inputs.
+    source_tag : str, optional
+        Name of the sample, kept in the contract.
+
+    Raises
+    ------
+    DataError
+        When the chunks hold no event.
+    """
+    histogram = HardwareHistogram()
+    for chunk in chunks:
+        histogram.add(chunk)
+    return contract_of(histogram, fixed_type, source_tag)
+
+
+def contract_of(histogram: HardwareHistogram, fixed_type: FixedType, source_tag: str = "") -> InputContract:
+    """Return the contract that `derive_contract` derives, from counts that were filled before."""
+    if histogram.events == 0:
+        raise DataError("input contract: the training sample holds no event; raise train_fraction or give more events.")
+    specs = [_derive_input(spec, *histogram.of(i), fixed_type) for i, spec in enumerate(blank_inputs())]
+    return InputContract(CONTRACT_VERSION, fixed_type, source_tag, histogram.events, tuple(specs))
+
+
+def _derive_input(
+    spec: InputSpec, values: NDArray[np.int64], counts: NDArray[np.int64], fixed_type: FixedType
+) -> InputSpec:
+    """Return `spec` with offset and shift from the counts of its hardware integers."""
+    total = int(counts.sum())
+    if total == 0 or np.count_nonzero(counts) == 1:
+        return spec
+    mean = int((values * counts).sum()) / total
+    offset = int(np.floor(mean + 0.5)) if spec.quantity == QUANTITIES[PT] else 0
+    spread = float(np.sqrt(((values - mean) ** 2 * counts).sum() / total))
+    unit = int(np.floor(np.log2(spread) + 0.5))
+    shift = min((unit, unit + 1), key=lambda s: rms_loss(values - offset, counts, s, fixed_type))
+    return dataclasses.replace(spec, offset=offset, shift=shift)
+
+
+def rms_loss(centred: NDArray[np.int64], counts: NDArray[np.int64], shift: int, fixed_type: FixedType) -> float:
+    """Return the root-mean-square difference, in hardware units, between `centred` and its raw input.
+
+    Parameters
+    ----------
+    centred : ndarray of int
+        Values of ``hw - offset``.
+    counts : ndarray of int
+        How often each occurs.
+    shift : int
+        Shift to try.
+    fixed_type : FixedType
+        Type of the raw input.
+    """
+    raw = ((centred << fixed_type.fraction) << max(-shift, 0)) >> max(shift, 0)
+    kept = np.clip(raw, fixed_type.minimum, fixed_type.maximum) * 2.0 ** (shift - fixed_type.fraction)
+    return float(np.sqrt(((kept - centred) ** 2 * counts).sum() / counts.sum()))
