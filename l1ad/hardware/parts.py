@@ -1,0 +1,169 @@
+"""The FPGAs of level-1 triggers: full part names and what they hold.
+
+Capacities are those of AMD's product tables: DS890 ("UltraScale Architecture and Product Data Sheet: Overview") and
+DS180 ("7 Series FPGAs Data Sheet: Overview"). A part whose numbers stand in neither is not listed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from l1ad.errors import ConfigurationError, nearest
+from l1ad.records import Record
+
+_DS890 = "AMD DS890, UltraScale Architecture and Product Data Sheet: Overview"
+_DS180 = "AMD DS180, 7 Series FPGAs Data Sheet: Overview"
+
+
+@dataclass(frozen=True)
+class Part(Record):
+    """An FPGA and its capacity.
+
+    Attributes
+    ----------
+    device : str
+        Short name, such as ``xcvu9p``.
+    name : str
+        Full name with package, speed grade and temperature range, as vendor tools want it.
+    family : str
+        ``virtex_ultrascale_plus``, ``kintex_ultrascale_plus``, ``kintex_ultrascale`` or ``virtex_7``.
+    lut, ff, dsp, bram36, uram : int
+        Six-input LUTs, flip-flops, DSP slices, 36-kbit block RAMs and 288-kbit UltraRAMs.
+    slrs : int
+        Super logic regions: dies on the interposer. Logic that crosses from one to another is slower.
+    source : str
+        Document that states the capacities.
+    """
+
+    device: str
+    name: str
+    family: str
+    lut: int
+    ff: int
+    dsp: int
+    bram36: int
+    uram: int
+    slrs: int
+    source: str
+
+
+#: Device -> part. The full names are those of boards and projects of the trigger community.
+PARTS: dict[str, Part] = {
+    part.device: part
+    for part in (
+        Part(
+            device="xcvu9p",
+            name="xcvu9p-flga2104-2L-e",
+            family="virtex_ultrascale_plus",
+            lut=1_182_240,
+            ff=2_364_480,
+            dsp=6_840,
+            bram36=2_160,
+            uram=960,
+            slrs=3,
+            source=_DS890,
+        ),
+        Part(
+            device="xcvu13p",
+            name="xcvu13p-flga2577-2-e",
+            family="virtex_ultrascale_plus",
+            lut=1_728_000,
+            ff=3_456_000,
+            dsp=12_288,
+            bram36=2_688,
+            uram=1_280,
+            slrs=4,
+            source=_DS890,
+        ),
+        Part(
+            device="xcku15p",
+            name="xcku15p-ffva1760-2-e",
+            family="kintex_ultrascale_plus",
+            lut=522_720,
+            ff=1_045_440,
+            dsp=1_968,
+            bram36=984,
+            uram=128,
+            slrs=1,
+            source=_DS890,
+        ),
+        Part(
+            device="xcku115",
+            name="xcku115-flvb2104-2-i",
+            family="kintex_ultrascale",
+            lut=663_360,
+            ff=1_326_720,
+            dsp=5_520,
+            bram36=2_160,
+            uram=0,
+            slrs=2,
+            source=_DS890,
+        ),
+        Part(
+            device="xc7vx690t",
+            name="xc7vx690tffg1927-2",
+            family="virtex_7",
+            lut=433_200,
+            ff=866_400,
+            dsp=3_600,
+            bram36=1_470,
+            uram=0,
+            slrs=1,
+            source=_DS180,
+        ),
+    )
+}
+
+
+def resolve_part(name: str) -> Part:
+    """Return the part that a device name or a full part name means.
+
+    Parameters
+    ----------
+    name : str
+        ``xcvu9p``, or a full name such as ``xcvu9p-flga2104-2L-e``. Another package or speed grade of a known device
+        keeps the name that was given. Letters may be of either case; the case given stays in a full name.
+
+    Raises
+    ------
+    ConfigurationError
+        When the device is not known; the message lists the nearest names.
+
+    Examples
+    --------
+    >>> resolve_part("xcvu9p").name
+    'xcvu9p-flga2104-2L-e'
+    >>> resolve_part("xcvu9p-flgb2104-2-i").lut
+    1182240
+    """
+    device, rest = _split(name.strip())
+    part = PARTS.get(device)
+    if part is None:
+        raise ConfigurationError(f"part {name!r} is not known. {nearest(name.lower(), _all_names())}")
+    if not rest:
+        return part
+    _check_rest(name, rest, part)
+    return Part(**{**part.to_dict(), "name": part.device + rest})
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Split a full name into the device and the rest; 7-series names carry no dash before the package."""
+    lowered = name.lower()
+    candidates = [device for device in PARTS if lowered.startswith(device)]
+    device = max(candidates, key=len, default="")
+    return device, name[len(device) :]
+
+
+def _check_rest(name: str, rest: str, part: Part) -> None:
+    """Refuse a rest that is not package, speed grade and the like; it goes into Tcl."""
+    dashed = part.family != "virtex_7"
+    fields = rest.split("-")
+    fits = (fields[0] == "") == dashed and all(field.isascii() and field.isalnum() for field in fields[dashed:])
+    if not fits or len(fields) < 2:
+        raise ConfigurationError(
+            f"part {name!r} is not a full part name. Expected {part.device} or the form of {part.name}."
+        )
+
+
+def _all_names() -> list[str]:
+    return [*PARTS, *(part.name for part in PARTS.values())]
