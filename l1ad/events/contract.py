@@ -187,7 +187,8 @@ class InputContract(Record):
         middle = np.array([0.5 if spec.rounding == "floor" else 0.0 for spec in self.inputs])
         hardware = raw.astype(np.float64) * steps + self._columns("offset") + middle
         lsb = np.array([spec.lsb for spec in self.inputs])
-        return (hardware * lsb).reshape(-1, N_ROWS, N_QUANTITIES)
+        values: NDArray[np.float64] = (hardware * lsb).reshape(-1, N_ROWS, N_QUANTITIES)
+        return values
 
     def saturated(self, particles: NDArray[np.floating]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return where the hardware integer and where the raw input saturates, each of shape (N, 57)."""

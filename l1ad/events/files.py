@@ -1,0 +1,110 @@
+"""Writes HDF5 files and NumPy arrays that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1ad.errors import DataError, RunFolderError
+from l1ad.provenance import whole_file
+
+
+@contextlib.contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """Give the path of a neighbour that is renamed to `path` when the block ends without an error.
+
+    For libraries that open files by name; `l1ad.provenance.whole_file` serves all others.
+
+    Raises
+    ------
+    RunFolderError
+        When the file cannot be written (no space, no permission). Nothing is left behind then.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise RunFolderError(f"{path}: cannot be written ({error.strerror or error}). Nothing was changed.") from error
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        with part.open("rb") as stream:
+            os.fsync(stream.fileno())
+        part.chmod(0o644)
+        part.replace(path)
+    except OSError as error:
+        raise RunFolderError(f"{path}: cannot be written ({error.strerror or error}). Nothing was changed.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class ArrayWriter:
+    """Writes one ``.npy`` file of known shape in pieces, without holding it in memory.
+
+    Parameters
+    ----------
+    path : Path
+        File that appears when the block ends and all rows were written.
+    shape : tuple of int
+        Shape of the whole array; the first axis is filled by `append`.
+    dtype : dtype
+        Type of the values, written little-endian.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.path, self.shape, self.dtype = path, shape, np.dtype(dtype).newbyteorder("<")
+        self.rows = 0
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stream = self._stack.enter_context(whole_file(self.path))
+        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": self.shape}
+        np.lib.format.write_array_header_1_0(self._stream, header)
+        return self
+
+    def append(self, values: NDArray[Any]) -> None:
+        """Write the next rows, shape (n, ...)."""
+        if values.shape[1:] != self.shape[1:]:
+            raise DataError(f"{self.path}: rows of shape {values.shape[1:]}; expected {self.shape[1:]}.")
+        self._stream.write(np.ascontiguousarray(values, dtype=self.dtype).tobytes())
+        self.rows += len(values)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and self.rows != self.shape[0]:
+            short = DataError(f"{self.path}: {self.rows} rows were written; expected {self.shape[0]}.")
+            self._stack.__exit__(DataError, short, None)
+            raise short
+        self._stack.__exit__(kind, error, trace)
+
+
+def open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Map the array of a ``.npy`` file into memory, read-only, after checking its shape and type.
+
+    Raises
+    ------
+    DataError
+        When the file is absent, truncated, or holds another array.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; prepare the dataset again.") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: not readable as a NumPy array ({error}); prepare the dataset again.") from error
+    if array.shape != shape or array.dtype != dtype:
+        raise DataError(
+            f"{path}: holds {array.dtype} {array.shape}; expected {dtype} {shape}. Prepare the dataset again."
+        )
+    result: NDArray[Any] = array
+    return result
