@@ -19,9 +19,7 @@ from l1ad.records import Record
 VERSION_TIMEOUT_S = 30.0
 
 _SYNC = "uv sync --extra qkeras, or pip install 'l1ad[qkeras]'"
-_AMD = (
-    "install AMD Vitis/Vivado and source its settings64.sh; it needs AMD's licence, and the main job does not need it"
-)
+_AMD = "optional: install AMD Vitis and Vivado, which need a licence, and source their settings64.sh"
 _CONFLICT = "qkeras-v3 and hgq2 both provide the module qkeras; use one environment for each"
 
 
