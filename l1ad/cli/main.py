@@ -170,7 +170,7 @@ def _usage(error: typer.TyperException) -> int:
         typer.echo(context.get_help())
         return 0
     path = context.command_path if context is not None else "l1ad"
-    return _fail(f"{error.format_message()} See `{path} --help`.", 2)
+    return _fail(f"{error.format_message().rstrip('.')}. See `{path} --help`.", 2)
 
 
 def _system_error(error: OSError) -> int:
