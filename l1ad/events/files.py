@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1ad.errors import DataError, RunFolderError
-from l1ad.provenance import whole_file
+from l1ad.provenance import file_digest, whole_file
 
 
 @contextlib.contextmanager
@@ -108,3 +108,9 @@ def open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDAr
         )
     result: NDArray[Any] = array
     return result
+
+
+def named_digests(paths: Sequence[Path]) -> dict[str, str]:
+    """Return file name -> SHA-256; the whole path stands for the name where two files have the same one."""
+    names = [path.name for path in paths]
+    return {path.name if names.count(path.name) == 1 else str(path): file_digest(path) for path in paths}

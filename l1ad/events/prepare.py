@@ -32,12 +32,12 @@ from l1ad.events.dataset import (
     signal_file,
 )
 from l1ad.events.derivation import HardwareHistogram, contract_of
-from l1ad.events.files import ArrayWriter
+from l1ad.events.files import ArrayWriter, named_digests
 from l1ad.events.layout import N_INPUTS, N_QUANTITIES, N_ROWS
 from l1ad.events.losses import SaturationCounter
 from l1ad.events.sample import open_sample
 from l1ad.events.split import Part, split_parts
-from l1ad.provenance import file_digest, folder_digests, write_json
+from l1ad.provenance import folder_digests, write_json
 from l1ad.records import FixedType
 
 __all__ = ["Dataset", "DatasetRecord", "Progress", "load_dataset", "prepare_dataset"]
@@ -83,7 +83,7 @@ def prepare_dataset(config: RunConfig, folder: Path, progress: Progress | None =
     DataError
         When a file of events is unusable or a part of the split is empty.
     RunFolderError
-        When the folder cannot be written. The former dataset is kept then.
+        When the folder cannot be written. A former dataset is kept while the new one is not complete.
     """
     report = progress if progress is not None else _silent
     sources = _open_sources(config.data)
@@ -204,7 +204,7 @@ def _write_signal(
 def _source_digests(sources: _Sources) -> dict[str, str]:
     """Return file name -> SHA-256 of the files that were read."""
     paths = [path for source in (sources.background, *sources.signals.values()) for path in source.paths]
-    return {path.name: file_digest(path) for path in paths}
+    return named_digests(paths)
 
 
 @contextlib.contextmanager
