@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(sys.executable).parent
@@ -70,3 +73,15 @@ def test_import_linter_sees_a_broken_contract(tmp_path):
     code, output = run(SCRIPTS / "lint-imports", "--no-cache", "--config", config)
     assert code == 1
     assert "l1ad.records is not allowed to import l1ad.errors" in output or "0 kept, 1 broken" in output
+
+
+def test_a_warning_of_our_own_code_is_an_error():
+    with pytest.raises(RuntimeWarning, match="overflow"):
+        warnings.warn_explicit("overflow", RuntimeWarning, "scale.py", 1, module="l1ad.hardware.scale")
+
+
+def test_a_warning_of_a_library_is_not():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.warn_explicit("old", DeprecationWarning, "layer.py", 1, module="keras.src.layer")
+        warnings.warn_explicit("slow", RuntimeWarning, "array.py", 1, module="some_library.array")
+    assert [str(warning.message) for warning in caught] == ["slow"]
