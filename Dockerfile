@@ -1,12 +1,12 @@
 # l1ad with everything that the main job needs. Build and run:
 #
 #   docker build -t l1ad .
-#   docker run --rm -v "$PWD:/data" l1ad run models/dense_vae/config.yaml
+#   docker run --rm --user "$(id -u):$(id -g)" -e HOME=/tmp -v "$PWD:/data" l1ad run models/dense_vae/config.yaml
 #
 # Vivado and Vitis are never inside. Where they are installed, mount them and put them on PATH, for 2023.2 for example:
 #
-#   docker run --rm -v "$PWD:/data" -v /tools/Xilinx:/tools/Xilinx:ro \
-#     -e PATH=/opt/l1ad/bin:/usr/local/bin:/usr/bin:/bin:/tools/Xilinx/Vivado/2023.2/bin:/tools/Xilinx/Vitis_HLS/2023.2/bin \
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/data" -v /tools/Xilinx:/tools/Xilinx:ro \
+#     -e HOME=/tmp -e PATH=/opt/l1ad/bin:/usr/local/bin:/usr/bin:/bin:/tools/Xilinx/Vivado/2023.2/bin:/tools/Xilinx/Vitis_HLS/2023.2/bin \
 #     -e XILINXD_LICENSE_FILE l1ad synth runs/dense_vae
 
 FROM python:3.12-slim AS build
