@@ -1,0 +1,91 @@
+"""Synthesizes a firmware project and writes what came out."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+from l1ad.errors import ConfigurationError
+from l1ad.hardware.project import read_project
+from l1ad.provenance import write_json
+from l1ad.records import SynthesisReport
+from l1ad.synthesis.base import Progress
+from l1ad.synthesis.registry import get_synthesizer
+
+#: File that `write_synthesis` writes.
+REPORT = "synthesis.json"
+
+
+def synthesize(
+    project_dir: Path,
+    work_dir: Path,
+    *,
+    workers: int = 0,
+    flat: bool = False,
+    dsp: bool = False,
+    tool: str = "yosys",
+    progress: Progress | None = None,
+) -> SynthesisReport:
+    """Estimate the resources of a Verilog project.
+
+    Parameters
+    ----------
+    project_dir : Path
+        Folder with ``project.json`` and the files that it lists.
+    work_dir : Path
+        Where the plan, logs and reports of the tool go. Modules that did not change are not mapped again.
+    workers : int, optional
+        Processes at a time; 0 means one a core.
+    flat : bool, optional
+        Map the whole design in one process. It takes longer and more memory; the benchmark compares the two.
+    dsp : bool, optional
+        Let multipliers become DSP slices.
+    tool : str, optional
+        Key of `l1ad.synthesis.registry.SYNTHESIZERS`.
+    progress : callable, optional
+        Called with jobs done, jobs in all, and the name of the job.
+
+    Returns
+    -------
+    SynthesisReport
+        Stage ``estimate``. ``wall_s`` is the time of this call; ``modules`` holds that of each process.
+
+    Raises
+    ------
+    DataError
+        When a file of the project is missing or changed.
+    ConfigurationError
+        When the project is not Verilog, or its part is unknown.
+    ToolMissingError, ToolError
+        When the tool is absent or fails.
+    """
+    start = time.monotonic()
+    project = read_project(project_dir)
+    if project.backend != "verilog":
+        raise ConfigurationError(
+            f"{project_dir}: {tool} cannot synthesize a {project.backend} project. Convert with --backend verilog."
+        )
+    synthesizer = get_synthesizer(tool, flat=flat, dsp=dsp)
+    plan = synthesizer.plan(project_dir, project, work_dir)
+    synthesizer.run(plan, project_dir, work_dir, workers=workers, progress=progress)
+    report = synthesizer.read(plan, work_dir)
+    return dataclasses.replace(report, wall_s=time.monotonic() - start)
+
+
+def write_synthesis(report: SynthesisReport, folder: Path) -> Path:
+    """Write `report` as ``synthesis.json`` into `folder` and return the path."""
+    path = folder / REPORT
+    write_json(path, report.to_dict())
+    return path
+
+
+def read_synthesis(folder: Path) -> SynthesisReport:
+    """Read what `write_synthesis` wrote.
+
+    Raises
+    ------
+    DataError
+        When the file is absent or malformed.
+    """
+    return SynthesisReport.read(folder / REPORT)
