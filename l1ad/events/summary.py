@@ -238,6 +238,8 @@ def _steps(
 
 def _label(axes: Sequence[Axes], name: str) -> None:
     """Name the axes of one column."""
+    from matplotlib.ticker import MaxNLocator
+
     title = {"met": "missing transverse energy", "electron": "electrons", "muon": "muons", "jet": "jets"}[name]
     axes[0].set(title=title, xlabel="pT [GeV], last bin and above", ylabel="entries / event / GeV")
     axes[0].set(xscale="log", yscale="log", xlim=(3, PT_EDGES[-1]))
@@ -248,7 +250,7 @@ def _label(axes: Sequence[Axes], name: str) -> None:
     else:
         axes[1].set(xlabel="eta", ylabel="entries / event / unit of eta", ylim=(0, None))
         axes[2].set(xlabel=f"{title} / event", ylabel="share of events", yscale="log")
-        axes[2].xaxis.get_major_locator().set_params(integer=True)
+        axes[2].xaxis.set_major_locator(MaxNLocator(integer=True))
     for panel in axes:
         panel.set_axisbelow(True)
         panel.grid(alpha=0.25)
