@@ -1,0 +1,92 @@
+"""Verilog projects small enough to be counted by hand, and one that alkaid wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from l1ad.provenance import folder_digests, value_digest, write_json
+from l1ad.records import FirmwareProject, FixedType
+
+#: Two combinational stages between three rows of registers: 16 + 9 + 9 flip-flops.
+TOP = """
+module tiny (input clk, input [15:0] model_inp, output reg [8:0] model_out);
+    reg [15:0] first; reg [8:0] second;
+    wire [8:0] sum; wire [8:0] mixed;
+    adder _inst_adder (.model_inp(first), .model_out(sum));
+    mixer _inst_mixer (.model_inp(second), .model_out(mixed));
+    always @(posedge clk) begin
+        first <= model_inp; second <= sum; model_out <= mixed;
+    end
+endmodule
+"""
+ADDER = """
+module adder (input [15:0] model_inp, output [8:0] model_out);
+    assign model_out = model_inp[7:0] + model_inp[15:8]; // mixer is not used here
+endmodule
+"""
+#: Each output is a function of two inputs: nine LUT2.
+MIXER = """
+module mixer (input [8:0] model_inp, output [8:0] model_out);
+    assign model_out = model_inp ^ {model_inp[7:0], model_inp[8]};
+endmodule
+"""
+WRAPPER = """
+module tiny_wrapper (input clk, input [15:0] model_inp, output [8:0] model_out);
+    tiny tiny_inst (.clk(clk), .model_inp(model_inp), .model_out(model_out));
+endmodule
+"""
+SOURCES = {"tiny.v": TOP, "adder.v": ADDER, "mixer.v": MIXER, "tiny_wrapper.v": WRAPPER}
+
+MakeProject = Callable[..., Path]
+
+
+def write_project(folder: Path, *, top: str = "tiny", backend: str = "verilog", stages: int = 2) -> Path:
+    """Write the record of the files below `folder`."""
+    files = folder_digests(folder)
+    project = FirmwareProject(
+        backend=backend,
+        top=top,
+        part="xcvu9p-flga2104-2L-e",
+        clock_ns=5.0,
+        engine="test",
+        input_type=FixedType(True, 8, 4),
+        n_inputs=2,
+        output_type=FixedType(True, 9, 5),
+        n_outputs=1,
+        files=files,
+        digest=value_digest(files),
+        stages=stages,
+    )
+    write_json(folder / "project.json", project.to_dict())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_project(tmp_path_factory: pytest.TempPathFactory) -> MakeProject:
+    def make(sources: dict[str, str] | None = None, **fields: str) -> Path:
+        folder = tmp_path_factory.mktemp("project")
+        (folder / "src").mkdir()
+        for name, text in {**SOURCES, **(sources or {})}.items():
+            (folder / "src" / name).write_text(text)
+        return write_project(folder, **fields)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def alkaid_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a 6-4-2 dense network of random 4-bit weights as alkaid writes it."""
+    trace = pytest.importorskip("alkaid.trace")
+    rtl = pytest.importorskip("alkaid.codegen.rtl.rtl_model")
+    folder, rng = tmp_path_factory.mktemp("alkaid"), np.random.default_rng(1)
+    inputs = trace.FVArray.from_kif(np.ones(6, int), np.full(6, 3), np.full(6, 2), trace.HWConfig(1, 1, -1))
+    hidden = inputs @ (rng.integers(-8, 8, (6, 4)) / 8)
+    hidden = hidden.relu(i=np.full(4, 4), f=np.full(4, 2), round_mode="RND")
+    logic = trace.trace(inputs, hidden @ (rng.integers(-8, 8, (4, 2)) / 8))
+    options = {"flavor": "verilog", "latency_cutoff": 4.0, "ternary_fuse": False}
+    rtl.RTLModel(logic, folder, prj_name="dense", **options).write()
+    return write_project(folder, top="dense")
