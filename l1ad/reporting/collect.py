@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from l1ad.errors import DataError
+from l1ad.hardware.budgets import STAGE_ORDER
 from l1ad.records import (
     BitReport,
     BudgetReport,
@@ -18,9 +19,6 @@ from l1ad.records import (
     Record,
     SynthesisReport,
 )
-
-#: Stages from the most to the least true; the overview shows the most true one it finds.
-STAGE_ORDER = ("measured", "route", "simulation", "synth", "csynth", "estimate")
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class RunReport(Record):
     config : dict
         Resolved configuration, as JSON values.
     dataset : dict
-        ``source`` (text), ``counts`` (name -> events), and whatever else describes the sample.
+        The dataset's record: ``source_tag``, ``counts``, ``signals`` (name -> events), ``saturation`` and others.
     training : dict
         ``epochs``, ``best_validation_loss``, ``seconds``, optional ``history`` (name -> one number an epoch).
     capacity : dict

@@ -12,6 +12,7 @@ from l1ad.records import Measurement
 from l1ad.reporting import tables
 from l1ad.reporting.cells import Cell, measurement_cell
 from l1ad.reporting.collect import RunReport
+from l1ad.reporting.dataset import dataset_source, dataset_table, dataset_warnings
 from l1ad.reporting.figures import budget_bar, history_chart, roc_chart
 from l1ad.reporting.formatting import power
 from l1ad.reporting.labels import RUNGS, SCORES, quantity_name
@@ -93,7 +94,9 @@ def _view(report: RunReport) -> dict[str, Any]:
         "firmware": tables.firmware_table(report),
         "training": tables.training_table(report),
         "history": history_chart(report.training.get("history")),
-        "dataset": tables.dataset_table(report),
+        "dataset": dataset_table(report),
+        "source": dataset_source(report),
+        "sample_warnings": dataset_warnings(report),
         "provenance": provenance_table(report),
         "versions": tables.versions_table(report),
         "digests": tables.digests_table(report),

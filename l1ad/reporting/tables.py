@@ -171,17 +171,6 @@ def training_table(report: RunReport) -> Table:
     return Table(("Training", "Value"), rows)
 
 
-def dataset_table(report: RunReport) -> Table:
-    """Return source, counts and whatever else describes the sample."""
-    rows: list[tuple[Cell, ...]] = []
-    for name, value in report.dataset.items():
-        if name == "counts" and isinstance(value, dict):
-            rows += [(words(f"Events, {signal_name(key)}"), value_cell(count)) for key, count in value.items()]
-        else:
-            rows.append((words(plain_name(name)), value_cell(value)))
-    return Table(("Sample", "Value"), tuple(rows))
-
-
 def versions_table(report: RunReport) -> Table:
     """Return the versions of the libraries that took part."""
     return Table(("Library", "Version"), tuple((words(n), fixed_width(v)) for n, v in report.versions.items()))

@@ -111,7 +111,8 @@ def _derived(report: RunReport) -> set[float]:
     }
     thresholds = report.evaluation.thresholds if report.evaluation else ()
     errors = {t.rate_khz * (t.fpr_error / t.fpr) for t in thresholds if t.rate_khz is not None}
-    return shares | errors | {float(len(project.files)) for project in report.firmware}
+    saturated = {float(sum(c[kind] for c in report.dataset.get("saturation", ()))) for kind in ("raw", "hardware")}
+    return saturated | shares | errors | {float(len(project.files)) for project in report.firmware}
 
 
 def test_every_number_shown_is_a_number_of_the_record(report: RunReport) -> None:
@@ -254,6 +255,17 @@ def test_an_exceeded_budget_and_a_missing_measurement_fail(
     assert page.row("budget-table", "BRAM")[5] == "not measured"
 
 
+def test_the_sample_is_described_by_its_record(report: RunReport) -> None:
+    page = Page(render_html(report))
+    assert page.row("dataset-table", "Background events, test")[1] == "100,000"
+    assert page.row("dataset-table", "Signal events, A → 4l")[1] == "30,508"
+    assert page.row("dataset-table", "SHA-256 of background.h5")[1] == "ed" * 6
+    saturated = page.row("dataset-table", "Training values beyond the input type")[1]
+    assert saturated == "53 of 111,000; most: jet1_pt, 41 of 31,000"
+    assert page.row("dataset-table", "Training values beyond the hardware integer")[1] == "0 of 111,000"
+    assert "QCD events share parents: errors are larger than shown." in page.text
+
+
 def test_an_empty_run_shows_no_number() -> None:
     page = Page(render_html(RunReport("nothing")))
     assert page.numbers == []
@@ -267,7 +279,7 @@ def test_the_page_loads_nothing_and_escapes_everything(changed: Callable[..., Ru
     html = render_html(changed(name=evil, dataset={"source": evil, evil: evil}, bits=BitReport((rung,))))
     page = Page(html)
     assert "<script" not in html
-    assert page.text.count(evil) >= 4
+    assert page.text.count(evil) >= 4, page.text
     assert all(link.startswith("#") or link == "data:," for link in page.links)
     assert "http" not in html.replace("http-equiv", "")
     assert "default-src 'none'" in html
