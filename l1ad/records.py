@@ -200,7 +200,7 @@ class RungReport(Record):
     layers : tuple of LayerComparison
         Per layer, where the rung shows layers.
     first_difference : Difference or None
-        Set when `equal_events` is below `events`.
+        Set when `equal_events` is below `events` or a layer differs.
     control : NegativeControl or None
         The negative control; None only for the reference itself.
     """
@@ -216,8 +216,9 @@ class RungReport(Record):
 
     @property
     def passed(self) -> bool:
-        """Whether all events agree and the negative control was caught."""
-        return self.equal_events == self.events and (self.control is None or self.control.caught)
+        """Whether all events and all values of the layers agree and the negative control was caught."""
+        layers = all(layer.equal == layer.values for layer in self.layers)
+        return self.equal_events == self.events and layers and (self.control is None or self.control.caught)
 
 
 @dataclass(frozen=True)

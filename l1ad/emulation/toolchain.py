@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import re
@@ -11,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,27 +169,40 @@ def build_once(folder: Path, make: Callable[[Path], None]) -> Path:
     return folder
 
 
-def compile_objects(compiler: Compiler, sources: Sequence[Path], flags: Sequence[str], *, cwd: Path, out: Path) -> None:
-    """Compile `sources` on all cores and link them to the program `out`.
+@dataclass(frozen=True)
+class Unit:
+    """A C++ source and the flags to compile it with."""
+
+    source: Path
+    flags: tuple[str, ...]
+
+
+def compile_units(compiler: Compiler, units: Sequence[Unit], *, cwd: Path, out: Path) -> list[Path]:
+    """Compile `units` on all cores and return the objects in the folder `out`, in the same order.
 
     Raises
     ------
     ToolError
         When a source does not compile; the message holds the compiler's first error.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
-    objects = [out.with_name(f"{out.name}.{index}.o") for index in range(len(sources))]
-    one = functools.partial(run_tool, cwd=cwd, limit_s=COMPILE_LIMIT_S)
+    objects = [out / f"{unit.source.stem}.o" for unit in units]
     with ThreadPoolExecutor(cores()) as pool:
-        jobs = [
-            pool.submit(
-                one, [str(compiler.path), *flags, "-c", str(source), "-o", str(target)], what=f"g++ {source.name}"
-            )
-            for source, target in zip(sources, objects, strict=True)
-        ]
+        jobs = []
+        for unit, target in zip(units, objects, strict=True):
+            command = [str(compiler.path), *unit.flags, "-c", str(unit.source), "-o", str(target)]
+            what = f"g++ on {unit.source.name}"
+            jobs.append(pool.submit(run_tool, command, what=what, cwd=cwd, limit_s=COMPILE_LIMIT_S))
         for job in jobs:
             job.result()
-    one([str(compiler.path), *map(str, objects), "-pthread", "-o", str(out)], what="g++ (link)")
-    for target in objects:
-        target.unlink()
+    return objects
+
+
+def link(compiler: Compiler, objects: Sequence[Path], out: Path) -> None:
+    """Link `objects` to the program `out`.
+
+    Raises
+    ------
+    ToolError
+        When a symbol is missing.
+    """
+    run_tool([str(compiler.path), *map(str, objects), "-pthread", "-o", str(out)], what=f"g++ (link of {out.name})")

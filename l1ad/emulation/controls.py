@@ -1,0 +1,232 @@
+"""Negative controls: one bit of a copy of a project is flipped, and the comparison has to see it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gzip
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from l1ad.emulation.csim import WEIGHTS, build_csim
+from l1ad.emulation.interpreter import PROGRAM, load_interpreter
+from l1ad.emulation.project import OpenProject, copy_project
+from l1ad.emulation.rtl import build_rtl
+from l1ad.emulation.vectors import Integers
+from l1ad.errors import DataError
+from l1ad.provenance import folder_digests
+from l1ad.records import FirmwareProject, FixedType, NegativeControl
+
+#: alkaid's opcodes of a sum and a difference (alkaid 0.8.2, types.py).
+_ADD, _SUBTRACT = 0, 1
+#: An adder of alkaid's Verilog; the last parameter says whether it subtracts (verilog/comb.py).
+_ADDER = re.compile(r"(shift_adder #\([-\d,]*,)([01])(\) (op_\d+))")
+_ARRAY = re.compile(r"^(\w+) (\w+?)(\d+)\[\d+\](?: = \{([^}]*)\})?;", re.MULTILINE)
+_TYPEDEF = re.compile(r"typedef ap_(u?)(fixed|int)<(\d+)(?:,\s*(-?\d+))?[^>]*> (\w+);")
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """One array of weights as hls4ml writes it: the same numbers in a header and, perhaps, in a text file."""
+
+    name: str
+    number: int
+    type_name: str
+    values: tuple[Decimal, ...]
+
+
+def control_csim(project: OpenProject, build_folder: Path, inputs: Integers, expected: Integers) -> NegativeControl:
+    """Flip the lowest bit of the largest weight of the last layer and run the C-simulation.
+
+    Parameters
+    ----------
+    project : OpenProject
+        An HLS project; it is copied, not changed.
+    build_folder : Path
+        Where the copy is made and compiled; the copy is removed.
+    inputs, expected : array of int64
+        Raw integers of the events and of their outputs.
+
+    Raises
+    ------
+    DataError
+        When no weights are found.
+    ToolError
+        When the copy does not compile or run.
+    """
+    with _copy(project, build_folder) as folder:
+        what = _flip_weight(folder)
+        changed = dataclasses.replace(project, folder=folder, record=_redigested(project, folder))
+        outputs = build_csim(changed, build_folder).run(inputs).outputs
+    return _control(what, outputs, expected)
+
+
+def control_rtl(
+    project: OpenProject, build_folder: Path, inputs: Integers, expected: Integers, *, latency: int
+) -> NegativeControl:
+    """Make the last adder of the last stage a subtractor, or the reverse, and simulate the RTL.
+
+    Parameters
+    ----------
+    project : OpenProject
+        A Verilog project of alkaid; it is copied, not changed.
+    build_folder : Path
+        Where the copy is made and compiled; the copy is removed.
+    inputs, expected : array of int64
+        Raw integers of the events and of their outputs.
+    latency : int
+        Clocks from event to result.
+
+    Raises
+    ------
+    DataError
+        When no adder is found.
+    ToolError
+        When the copy does not compile or run.
+    """
+    with _copy(project, build_folder) as folder:
+        what = _flip_adder(folder)
+        changed = dataclasses.replace(project, folder=folder, record=_redigested(project, folder))
+        outputs = build_rtl(changed, build_folder, fast=False).run(inputs, latency=latency).outputs
+    return _control(what, outputs, expected)
+
+
+def control_interpreter(
+    project: OpenProject, build_folder: Path, inputs: Integers, expected: Integers
+) -> NegativeControl:
+    """Make the last sum of alkaid's program a difference, or the reverse, and interpret it.
+
+    Parameters
+    ----------
+    project : OpenProject
+        A project of alkaid; its program is copied, not changed.
+    build_folder : Path
+        Where the copy is made; it is removed.
+    inputs, expected : array of int64
+        Raw integers of the events and of their outputs.
+
+    Raises
+    ------
+    DataError
+        When the program holds no sum.
+    """
+    with _scratch(build_folder) as folder:
+        program = folder / "comb.json.gz"
+        what = _flip_operation(project.folder / PROGRAM, program)
+        outputs = load_interpreter(project, program).run(inputs).outputs
+    return _control(what, outputs, expected)
+
+
+def _control(what: str, outputs: Integers, expected: Integers) -> NegativeControl:
+    return NegativeControl(what, len(expected), int((outputs != expected).any(axis=1).sum()))
+
+
+@contextlib.contextmanager
+def _scratch(build_folder: Path) -> Iterator[Path]:
+    build_folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build_folder.resolve(), prefix="control-") as name:
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def _copy(project: OpenProject, build_folder: Path) -> Iterator[Path]:
+    with _scratch(build_folder) as folder:
+        copy_project(project, folder)
+        yield folder
+
+
+def _redigested(project: OpenProject, folder: Path) -> FirmwareProject:
+    """Return the record of the corrupted copy, so that nothing built from the project is taken for it."""
+    return dataclasses.replace(project.record, files=folder_digests(folder, project.record.files))
+
+
+def _flip_weight(folder: Path) -> str:
+    """Flip the lowest bit of one weight in the copy `folder` and say which."""
+    types = _types((folder / "firmware" / "defines.h").read_text(encoding="utf-8"))
+    arrays = [
+        a for path in sorted((folder / WEIGHTS).glob("*.h")) if (a := _read_weights(path)) and a.type_name in types
+    ]
+    if not arrays:
+        raise DataError(f"{folder / WEIGHTS}: no array of fixed-point weights to corrupt.")
+    # A weight matrix is named w<layer>; a bias b<layer>. The last matrix is the nearest to the output.
+    array = max(arrays, key=lambda a: (a.name.rstrip("0123456789") == "w", a.number))
+    fixed_type = types[array.type_name]
+    index = max(range(len(array.values)), key=lambda i: abs(array.values[i]))
+    scale = Decimal(2) ** fixed_type.fraction
+    raw = int((array.values[index] * scale).to_integral_value(rounding="ROUND_FLOOR"))
+    text = f"{Decimal(raw ^ 1) / scale:f}"
+    for path in sorted((folder / WEIGHTS).glob(f"{array.name}.*")):
+        _replace_number(path, index, text)
+    return f"{WEIGHTS}/{array.name}[{index}]: {raw} became {raw ^ 1} ({fixed_type})"
+
+
+def _types(defines: str) -> dict[str, FixedType]:
+    """Return the plain fixed-point types that ``defines.h`` names."""
+    types = {}
+    for unsigned, kind, width, integer, name in _TYPEDEF.findall(defines):
+        if (kind == "int") == (integer == ""):
+            types[name] = FixedType(not unsigned, int(width), int(integer or width))
+    return types
+
+
+def _read_weights(path: Path) -> _Weights | None:
+    """Read a weight header; None when it holds something else, such as compressed weights."""
+    for type_name, prefix, number, numbers in _ARRAY.findall(path.read_text(encoding="utf-8")):
+        if numbers:
+            try:
+                values = tuple(Decimal(item.strip()) for item in numbers.split(","))
+            except InvalidOperation:
+                return None
+            return _Weights(prefix + number, int(number), type_name, values)
+    return None
+
+
+def _replace_number(path: Path, index: int, text: str) -> None:
+    """Replace the number at `index` in the braces of a header, or in a text file."""
+    content = path.read_text(encoding="utf-8")
+    start, stop = 0, len(content)
+    if path.suffix == ".h":
+        start, stop = content.index("] = {") + len("] = {"), content.rindex("};")
+    numbers = content[start:stop].split(",")
+    numbers[index] = text
+    path.write_text(content[:start] + ",".join(numbers) + content[stop:], encoding="utf-8")
+
+
+def _flip_adder(folder: Path) -> str:
+    """Flip the subtract bit of the last adder in the copy `folder` and say which."""
+    for path in sorted((folder / "src").glob("*.v"), key=_stage, reverse=True):
+        text = path.read_text(encoding="utf-8")
+        found = list(_ADDER.finditer(text))
+        if found:
+            match = found[-1]
+            bit = "1" if match[2] == "0" else "0"
+            path.write_text(text[: match.start(2)] + bit + text[match.end(2) :], encoding="utf-8")
+            return f"src/{path.name}: the subtract bit of {match[4]}: {match[2]} became {bit}"
+    raise DataError(f"{folder / 'src'}: no adder to corrupt.")
+
+
+def _stage(path: Path) -> tuple[int, str]:
+    """Sort ``logic2.v`` before ``logic10.v``."""
+    number = re.search(r"\d+$", path.stem) if path.stem.startswith("logic") else None
+    return int(number[0]) if number else -1, path.name
+
+
+def _flip_operation(source: Path, target: Path) -> str:
+    """Copy a program with its last sum made a difference, or the reverse, and say which."""
+    try:
+        state = json.loads(gzip.decompress(source.read_bytes()))
+        outputs, operations = state["model"][2], state["model"][5]
+        used = {int(i) for i in outputs} | {int(i) for operation in operations for i in operation[0]}
+        sums = [i for i, operation in enumerate(operations) if operation[1] in (_ADD, _SUBTRACT) and i in used]
+    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise DataError(f"{source}: not a program of alkaid ({error!r}).") from error
+    if not sums:
+        raise DataError(f"{source}: no sum to corrupt.")
+    operations[sums[-1]][1] = _SUBTRACT if operations[sums[-1]][1] == _ADD else _ADD
+    target.write_bytes(gzip.compress(json.dumps(state).encode()))
+    return f"{PROGRAM}: the subtract bit of operation {sums[-1]} of {len(operations)}"
