@@ -18,6 +18,7 @@ _MODULE = re.compile(r"^\s*module\s+([A-Za-z_]\w*)", re.MULTILINE)
 _WORD = re.compile(r"[A-Za-z_]\w*")
 #: An instance without parameters: module name, instance name, bracket.
 _INSTANCE = re.compile(r"^\s*([A-Za-z_]\w*)\s+[A-Za-z_]\w*\s*\(", re.MULTILINE)
+_CLOCK = re.compile(r"\b(?:posedge|negedge)\b")
 #: What a tool's command line takes without quotes.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
 
@@ -37,12 +38,15 @@ class Design:
         the stages out.
     sizes : dict of str to int
         Module -> bytes of source, a guide to how long it takes.
+    clocked : frozenset of str
+        Of these modules, those whose files hold a clock edge.
     """
 
     top: str
     stages: dict[str, int]
     files: dict[str, tuple[str, ...]]
     sizes: dict[str, int]
+    clocked: frozenset[str]
 
 
 def read_design(project_dir: Path, project: FirmwareProject) -> Design:
@@ -64,7 +68,8 @@ def read_design(project_dir: Path, project: FirmwareProject) -> Design:
     files = {stage: _needed(defined[stage], defined, uses, frozenset()) for stage in stages}
     files[top] = _needed(defined[top], defined, uses, frozenset(defined[stage] for stage in stages))
     sizes = {module: len(texts[defined[module]]) for module in files}
-    return Design(top, stages, files, sizes)
+    clocked = frozenset(name for name in files if any(_CLOCK.search(texts[file]) for file in files[name]))
+    return Design(top, stages, files, sizes, clocked)
 
 
 def _text(project_dir: Path, name: str) -> str:

@@ -2,8 +2,8 @@
 
 The pipeline stages of a project are combinational modules, and the top module holds the registers between them.
 Each stage is mapped in a process of its own, then the top with the stages as black boxes, and the cells are added.
-A signal that passes through several stages is counted there as that many flip-flops; mapped flat, Yosys (and
-Vivado) may turn three or more in a row into a shift register in a LUT, and merges registers that hold equal bits.
+A signal that passes through several stages is counted there as that many flip-flops; mapped flat, Yosys merges
+registers that hold equal bits and may turn three or more in a row into a shift register in a LUT, as Vivado does.
 """
 
 from __future__ import annotations
@@ -49,13 +49,18 @@ class YosysOptions(BaseModel):
 
 
 class _Work(NamedTuple):
-    """What one job maps: a module, its sources, and those that are read for their ports only."""
+    """What one job maps: a module, its sources, and those that are read for their ports only.
+
+    A stage without a clock holds no RAM (its tables become LUTs): the search for one, two seconds a job, is skipped.
+    """
 
     name: str
     sources: tuple[str, ...]
     box_sources: tuple[str, ...] = ()
     boxes: tuple[str, ...] = ()
     instances: int = 1
+    options: str = ""
+    skip_memories: bool = False
 
 
 class YosysSynthesizer:
@@ -151,15 +156,20 @@ class YosysSynthesizer:
         )
 
     def _works(self, design: Design) -> list[_Work]:
-        """Return what the jobs map: stages, longest first, then the top; or all at once."""
-        if self.options.flat:
+        """Return what the jobs map: the top and the stages, longest first; or all at once."""
+        if self.options.flat or not design.stages:
             sources = {name for files in design.files.values() for name in files}
             return [_Work(design.top, tuple(sorted(sources)))]
         order = sorted(design.stages, key=lambda stage: -design.sizes[stage])
-        stages = [_Work(stage, design.files[stage], instances=design.stages[stage]) for stage in order]
         boxes = {name for stage in order for name in design.files[stage]} - set(design.files[design.top])
-        top = _Work(design.top, design.files[design.top], tuple(sorted(boxes)), tuple(sorted(order)))
-        return [*stages, top]
+        # Between black boxes there is nothing to extract, and the search takes minutes for 20,000 registers.
+        options = " -nosrl"
+        top = _Work(design.top, design.files[design.top], tuple(sorted(boxes)), tuple(sorted(order)), 1, options)
+        return [top, *(self._stage(design, stage) for stage in order)]
+
+    def _stage(self, design: Design, stage: str) -> _Work:
+        skip = stage not in design.clocked
+        return _Work(stage, design.files[stage], instances=design.stages[stage], skip_memories=skip)
 
     def _job(self, tool: Tool, part: Part, project: FirmwareProject, work: _Work) -> Job:
         check_name(work.name, "module name")
@@ -167,8 +177,9 @@ class YosysSynthesizer:
         if work.box_sources:
             commands.append(f"read_verilog -lib {' '.join(work.box_sources)}")
         dsp = "" if self.options.dsp else " -nodsp"
-        family = _FAMILIES[part.family]
-        commands.append(f"synth_xilinx -family {family} -flatten -noiopad -noclkbuf{dsp} -top {work.name}")
+        synth = f"synth_xilinx -family {_FAMILIES[part.family]} -flatten -noiopad -noclkbuf{dsp}{work.options}"
+        runs = (" -run begin:map_memory", " -run map_ffram:edif") if work.skip_memories else ("",)
+        commands.extend(f"{synth} -top {work.name}{run}" for run in runs)
         contents = {source: project.files[source] for source in (*work.sources, *work.box_sources)}
         digest = value_digest([tool.to_dict(), commands, contents])
         report = f"{work.name}.{digest[:16]}.json"
@@ -218,5 +229,6 @@ def _resources(job: Job, report: CellReport) -> dict[str, float]:
         **counts,
         "instances": float(job.instances),
         "wall_s": report.wall_s,
+        "cpu_s": report.cpu_s,
         "peak_memory_mb": report.peak_memory_mb,
     }

@@ -57,6 +57,8 @@ class CellReport(Record):
         Cell type -> number.
     wall_s : float
         Time of the commands.
+    cpu_s : float
+        CPU time of the worker and of what it started.
     peak_memory_mb : float
         Largest resident set of the worker or of a process that it started (abc), in MiB.
     """
@@ -65,6 +67,7 @@ class CellReport(Record):
     version: str
     cells: dict[str, int]
     wall_s: float
+    cpu_s: float
     peak_memory_mb: float
 
 
@@ -84,6 +87,7 @@ def work(request: Request) -> CellReport:
         version=str(libyosys.yosys_maybe_version()),
         cells=dict(sorted(cells.items())),
         wall_s=wall_s,
+        cpu_s=sum(os.times()[:4]),
         peak_memory_mb=_peak_memory_mb(),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,12 +68,12 @@ def write_project(folder: Path, *, top: str = "tiny", backend: str = "verilog", 
 
 @pytest.fixture(scope="session")
 def make_project(tmp_path_factory: pytest.TempPathFactory) -> MakeProject:
-    def make(sources: dict[str, str] | None = None, **fields: str) -> Path:
+    def make(sources: dict[str, str] | None = None, **fields: Any) -> Path:
         folder = tmp_path_factory.mktemp("project")
         (folder / "src").mkdir()
         for name, text in {**SOURCES, **(sources or {})}.items():
             (folder / "src" / name).write_text(text)
-        return write_project(folder, **fields)  # type: ignore[arg-type]
+        return write_project(folder, **fields)
 
     return make
 
