@@ -87,10 +87,13 @@ def decisive_line(log: Path) -> str:
 
 def _start(process: Process, timeout_s: float) -> _Running:
     """Start `process` in a group of its own, so that it can be ended with what it starts."""
-    with process.log.open("wb") as log:
-        handle = subprocess.Popen(
-            process.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
+    try:
+        with process.log.open("wb") as log:
+            handle = subprocess.Popen(
+                process.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+    except OSError as error:
+        raise ToolError(f"{process.name}: cannot be started: {error}. Log: {process.log}.") from error
     return _Running(process, handle, time.monotonic() + timeout_s)
 
 

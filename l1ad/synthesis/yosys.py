@@ -114,7 +114,6 @@ class YosysSynthesizer:
         progress: Progress | None = None,
     ) -> None:
         """Map every module whose report is not in `work_dir` yet."""
-        work_dir.mkdir(parents=True, exist_ok=True)
         write_json(work_dir / "plan.json", plan.to_dict())
         missing = [job for job in plan.jobs if not _is_done(job, work_dir)]
         done = len(plan.jobs) - len(missing)

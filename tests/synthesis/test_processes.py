@@ -51,6 +51,13 @@ def test_killed_process(tmp_path: Path) -> None:
         run(job)
 
 
+def test_command_or_folder_that_is_absent(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match=r"cannot be started.*nosuch"):
+        run(Process("absent", (str(tmp_path / "nosuch"),), tmp_path / "log"))
+    with pytest.raises(ToolError, match=r"cannot be started.*missing"):
+        run(Process("absent", (sys.executable, "-V"), tmp_path / "missing" / "log"))
+
+
 def test_timeout_ends_the_whole_group(tmp_path: Path) -> None:
     code = "import subprocess, sys; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); p.wait()"
     with pytest.raises(ToolError, match="not done after 1 s"):
