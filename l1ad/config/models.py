@@ -67,7 +67,7 @@ class NetworkConfig(_Section):
     bias: str = "quantized_bits(8,2,alpha=1)"
     activation: str = "quantized_relu(8,3)"
     latent_kernel: str = "quantized_bits(8,1,alpha=1)"
-    mean: str = Field("quantized_bits(10,3,alpha=1)", description="quantizer of the latent means")
+    mean: str = Field("quantized_bits(10,4,alpha=1)", description="quantizer of the latent means")
     log_variance: str = Field("quantized_bits(8,3,alpha=1)", description="quantizer of log sigma^2: table address")
 
 
@@ -82,14 +82,30 @@ class ScoreConfig(_Section):
 
 
 class TrainingConfig(_Section):
-    """Optimizer, loss and stopping of the training (defaults of arXiv:2108.03986 where it states them)."""
+    """Optimizer, loss and stopping of the training (defaults of arXiv:2108.03986 where it states them).
 
-    epochs: int = Field(60, gt=0)
+    A quantized network is trained twice: as a float model of the same shape for `float_epochs`, then with
+    quantization for `epochs`, from the weights of the first.
+    """
+
+    float_epochs: int = Field(40, ge=0, description="epochs of the float model; 0: quantized from the start")
+    epochs: int = Field(30, gt=0, description="epochs with quantization; for frontend float: all epochs")
     batch_size: int = Field(1024, gt=0)
     learning_rate: float = Field(3e-3, gt=0)
-    beta: float = Field(0.8, ge=0, lt=1, description="loss = (1-beta) reconstruction + beta KL")
+    quantized_learning_rate: float = Field(1e-3, gt=0, description="at the start of the quantized epochs")
+    beta: float = Field(0.005, ge=0, lt=1, description="loss = (1-beta) reconstruction + beta KL; the paper: 0.8")
+    target: Literal["whitened", "paper"] = Field(
+        "whitened",
+        description="whitened: every input over its deviation, padding included; paper: masked, pT standardized",
+    )
+    feature_weights: tuple[float, float, float] = Field(
+        (1.0, 0.1, 0.1), description="weights of pT, eta and phi in the reconstruction; the paper: 1, 1, 1"
+    )
+    distillation: float = Field(
+        0.5, ge=0, le=1, description="share of matching the float latent space in the loss of the quantized epochs"
+    )
     patience: int = Field(10, gt=0, description="early stopping, epochs without improvement")
-    reduce_patience: int = Field(4, gt=0, description="learning rate is reduced after so many such epochs")
+    reduce_patience: int = Field(3, gt=0, description="learning rate is reduced after so many such epochs")
     reduce_factor: float = Field(0.3, gt=0, lt=1)
     xla: bool = True
 

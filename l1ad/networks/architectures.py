@@ -1,0 +1,138 @@
+"""The architectures of arXiv:2108.03986, built from the layers of a frontend.
+
+Encoders go to firmware. Decoders are for the training only and are float.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from l1ad.config import NetworkConfig
+from l1ad.errors import ConfigurationError, nearest
+from l1ad.networks.base import Frontend
+from l1ad.networks.layers import BoundedFeatures, SumPooling
+
+#: Rows and quantities of an event: MET, 4 electrons, 4 muons, 10 jets; pT, eta, phi.
+ROWS, QUANTITIES = 19, 3
+
+#: |eta| acceptance of each row (arXiv:2107.02157, section 2); the missing energy has none.
+ETA_BOUNDS = [0.0] + [3.0] * 4 + [2.1] * 4 + [4.0] * 10
+
+
+def build_encoder(config: NetworkConfig, frontend: Frontend) -> Any:
+    """Return the encoder: inputs -> [mean, log_variance], each of shape (batch, latent).
+
+    Raises
+    ------
+    ConfigurationError
+        When no such architecture exists.
+    """
+    return _lookup(_ENCODERS, config)(config, frontend)
+
+
+def build_decoder(config: NetworkConfig, *, bounded: bool) -> Any:
+    """Return the training decoder: (batch, latent) -> (batch, 19, 3).
+
+    `bounded` keeps eta and phi inside their physical range, for targets in rad (arXiv:2108.03986, section 3).
+    """
+    inputs, features = _lookup(_DECODERS, config)(config)
+    outputs = BoundedFeatures(ETA_BOUNDS, name="features")(features) if bounded else features
+    return keras.Model(inputs, outputs, name="decoder")
+
+
+def input_shape(config: NetworkConfig) -> tuple[int, ...]:
+    """Return the shape of one event at the network's input."""
+    return (ROWS, QUANTITIES, 1) if config.architecture == "cnn_vae" else (ROWS * QUANTITIES,)
+
+
+def _lookup(table: dict[str, Callable[..., Any]], config: NetworkConfig) -> Callable[..., Any]:
+    if config.architecture not in table:
+        raise ConfigurationError(
+            f"network.architecture: {config.architecture!r}. {nearest(config.architecture, table)}"
+        )
+    return table[config.architecture]
+
+
+def _dense_encoder(config: NetworkConfig, frontend: Frontend) -> Any:
+    """57 - 32 - 16 - 2 x latent."""
+    inputs = keras.Input((ROWS * QUANTITIES,), name="inputs")
+    x = inputs
+    for index, units in enumerate(config.hidden, start=1):
+        x = frontend.dense(units, f"dense_{index}")(x)
+        x = frontend.activation(f"relu_{index}")(x)
+    return keras.Model(inputs, _latent(config, frontend, x), name="encoder")
+
+
+def _cnn_encoder(config: NetworkConfig, frontend: Frontend) -> Any:
+    """Pad to 20 x 3, convolve 3 x 3, sum rows by 3, convolve 3 x 1, sum rows by 3, flatten to 64."""
+    inputs = keras.Input((ROWS, QUANTITIES, 1), name="inputs")
+    x = keras.layers.ZeroPadding2D(((1, 0), (0, 0)), name="pad")(inputs)
+    x = frontend.conv(config.filters[0], (3, 3), "conv_1", padding="valid")(x)
+    x = frontend.activation("relu_1")(x)
+    x = SumPooling(3, name="pool_1")(x)
+    x = frontend.conv(config.filters[1], (3, 1), "conv_2", padding="same")(x)
+    x = frontend.activation("relu_2")(x)
+    x = SumPooling(3, name="pool_2")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    return keras.Model(inputs, _latent(config, frontend, x), name="encoder")
+
+
+def _latent(config: NetworkConfig, frontend: Frontend, x: Any) -> list[Any]:
+    """Two dense heads, each brought to its fixed-point type."""
+    outputs = []
+    for which in ("mean", "log_variance"):
+        head = frontend.dense(config.latent, f"dense_{which}", latent=True)(x)
+        outputs.append(frontend.latent(which)(head))
+    return outputs
+
+
+def _dense_decoder(config: NetworkConfig) -> tuple[Any, Any]:
+    """Mirror of the dense encoder."""
+    inputs = x = keras.Input((config.latent,), name="latent")
+    for index, units in enumerate(reversed(config.hidden), start=1):
+        x = keras.layers.Dense(units, activation="relu", name=f"decoder_dense_{index}")(x)
+    x = keras.layers.Dense(ROWS * QUANTITIES, name="decoder_output")(x)
+    x = keras.layers.Reshape((ROWS, QUANTITIES), name="decoder_output_rows")(x)
+    return inputs, x
+
+
+def _cnn_decoder(config: NetworkConfig) -> tuple[Any, Any]:
+    """Dense 64, convolve 3 x 1, upsample by 3, convolve 3 x 1, upsample by 3, pad, convolve 3 x 3 to 19 x 3."""
+    first, second = config.filters
+    inputs = x = keras.Input((config.latent,), name="latent")
+    x = keras.layers.Dense(2 * second, activation="relu", name="decoder_dense")(x)
+    x = keras.layers.Reshape((2, 1, second), name="decoder_reshape")(x)
+    x = keras.layers.Conv2D(second, (3, 1), padding="same", activation="relu", name="decoder_conv_1")(x)
+    x = keras.layers.UpSampling2D((3, 1), name="decoder_up_1")(x)
+    x = keras.layers.Conv2D(first, (3, 1), padding="same", activation="relu", name="decoder_conv_2")(x)
+    x = keras.layers.UpSampling2D((3, 1), name="decoder_up_2")(x)
+    # 18 x 1 -> 21 x 5, so that a 3 x 3 convolution ends at 19 x 3.
+    x = keras.layers.ZeroPadding2D(((2, 1), (2, 2)), name="decoder_pad")(x)
+    x = keras.layers.Conv2D(1, (3, 3), name="decoder_output")(x)
+    x = keras.layers.Reshape((ROWS, QUANTITIES), name="decoder_features")(x)
+    return inputs, x
+
+
+_ENCODERS = {"dense_vae": _dense_encoder, "cnn_vae": _cnn_encoder}
+_DECODERS = {"dense_vae": _dense_decoder, "cnn_vae": _cnn_decoder}
+
+
+def multiplications(config: NetworkConfig) -> int:
+    """Return the multiplications of the encoder, as arXiv:2108.03986 counts them.
+
+    Examples
+    --------
+    >>> multiplications(NetworkConfig(architecture="dense_vae", latent=3))
+    2432
+    """
+    if config.architecture == "dense_vae":
+        sizes = (ROWS * QUANTITIES, *config.hidden, 2 * config.latent)
+        return sum(a * b for a, b in itertools.pairwise(sizes))
+    first, second = config.filters
+    convolutions = 18 * math.prod((3, 3, first)) + 6 * math.prod((3, first, second))
+    return convolutions + 2 * second * 2 * config.latent

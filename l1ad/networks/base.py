@@ -1,0 +1,61 @@
+"""SEAM 1: a frontend builds the layers of an architecture and reads their weights back as integers."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1ad.config import NetworkConfig
+from l1ad.errors import ConfigurationError, ToolMissingError, nearest
+from l1ad.records import FixedType
+
+#: Built-in frontends: name -> (module, class, how to get what it needs).
+FRONTENDS = {
+    "qkeras": ("l1ad.networks.qkeras_frontend", "QKerasFrontend", "uv sync --extra qkeras"),
+    "float": ("l1ad.networks.float_frontend", "FloatFrontend", "uv sync"),
+}
+
+
+class Frontend(Protocol):
+    """What an architecture needs from a quantization library."""
+
+    def dense(self, units: int, name: str, *, latent: bool = False) -> Any:
+        """Return a dense layer with bias; `latent` selects the kernel quantizer of the latent layers."""
+
+    def conv(self, filters: int, size: tuple[int, int], name: str, *, padding: str) -> Any:
+        """Return a two-dimensional convolution without bias."""
+
+    def activation(self, name: str) -> Any:
+        """Return the rectifier of the hidden layers."""
+
+    def latent(self, which: str) -> Any:
+        """Return the layer that brings ``mean`` or ``log_variance`` to its type."""
+
+    def integer_weights(self, layer: Any) -> dict[str, tuple[NDArray[np.int64], FixedType]]:
+        """Return kernel and bias of `layer` as raw integers with their types; empty without quantized weights."""
+
+
+def load_frontend(config: NetworkConfig) -> Frontend:
+    """Return the frontend that the configuration names.
+
+    Raises
+    ------
+    ConfigurationError
+        When no such frontend exists.
+    ToolMissingError
+        When its library is not installed.
+    """
+    if config.frontend not in FRONTENDS:
+        raise ConfigurationError(f"network.frontend: {config.frontend!r}. {nearest(config.frontend, FRONTENDS)}")
+    module, name, remedy = FRONTENDS[config.frontend]
+    try:
+        frontend: Frontend = getattr(importlib.import_module(module), name)(config)
+    except ModuleNotFoundError as error:
+        raise ToolMissingError(
+            f"network.frontend {config.frontend!r} needs the library {error.name!r}, which is not installed. "
+            f"Get it with: {remedy}"
+        ) from error
+    return frontend

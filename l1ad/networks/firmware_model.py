@@ -1,0 +1,122 @@
+"""From a trained encoder to the model that firmware implements: exact weights, no decoder, the score appended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from l1ad.errors import ConversionError, DataError
+from l1ad.networks.quantizers import parse_quantizer
+from l1ad.records import FixedType
+from l1ad.scores.layers import LatentScore
+from l1ad.scores.spec import ScoreSpec
+
+
+def to_firmware(encoder: Any, spec: ScoreSpec) -> Any:
+    """Return the Keras model that firmware implements.
+
+    The weights are replaced by their quantized values, so that the model has no other numbers than firmware has,
+    and the score is appended. The decoder is not part of an encoder, so it is gone.
+
+    Parameters
+    ----------
+    encoder : keras.Model
+        Quantized encoder with the outputs mean and log_variance.
+    spec : ScoreSpec
+        Score and latent types; the types must be those of the encoder's outputs.
+
+    Returns
+    -------
+    keras.Model
+        inputs -> score, shape (batch, 1). `encoder` is left as it is.
+
+    Raises
+    ------
+    ConversionError
+        When the encoder is not quantized or its latent types are not those of the score; the layer is named.
+    """
+    import keras
+
+    from l1ad.networks.qkeras_frontend import integer_weights
+
+    clone = keras.models.clone_model(encoder)
+    clone.set_weights(encoder.get_weights())
+    quantized = 0
+    for layer in clone.layers:
+        for name, (raw, fixed) in integer_weights(layer).items():
+            getattr(layer, name).assign((raw * 2.0**-fixed.fraction).astype(np.float32))
+            quantized += 1
+    if not quantized:
+        raise ConversionError("encoder: no layer has quantized weights. Train with network.frontend=qkeras.")
+    types = layer_types(clone)
+    for name, expected in (("mean", spec.mean), ("log_variance", spec.log_variance)):
+        if types.get(name) != expected:
+            raise ConversionError(f"layer {name}: type is {types.get(name)}, the score expects {expected}.")
+    mean, log_variance = clone.outputs
+    score = LatentScore(spec, name="score")
+    output = score(mean, log_variance) if spec.kind == "rz" else score(mean)
+    return keras.Model(clone.inputs, output, name="firmware")
+
+
+def layer_types(model: Any) -> dict[str, FixedType]:
+    """Return name -> fixed-point type of the layers whose output is quantized, in network order."""
+    found = {}
+    for layer in model.layers:
+        if type(layer).__name__ == "QActivation":
+            found[layer.name] = parse_quantizer(str(layer.activation), f"layer {layer.name}").fixed_type
+        elif isinstance(layer, LatentScore):
+            found[layer.name] = layer.spec.score
+    return found
+
+
+def load_model(path: Path) -> Any:
+    """Load a Keras model that l1ad saved, without running code from the file.
+
+    Raises
+    ------
+    DataError
+        When the file is absent, truncated, or holds something that is not a model of l1ad.
+    """
+    import keras
+
+    import l1ad.networks.layers
+    import l1ad.scores.layers  # noqa: F401 - the classes must be registered before loading
+
+    custom = _quantized_classes()
+    if not path.exists():
+        raise DataError(f"{path}: no such model file. Run `l1ad train` first.")
+    try:
+        return keras.saving.load_model(path, custom_objects=custom, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises many types here; the seam turns all of them into ours.
+        raise DataError(f"{path}: cannot be loaded as a Keras model ({type(error).__name__}: {error}).") from error
+
+
+def _quantized_classes() -> dict[str, Any]:
+    """Return the classes of QKeras that a saved model may name; empty when QKeras is not installed."""
+    try:
+        import qkeras
+    except ModuleNotFoundError:
+        return {}
+    names = ("QDense", "QConv2D", "QActivation", "quantized_bits", "quantized_relu")
+    return {name: getattr(qkeras, name) for name in names}
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Save a Keras model to `path`, whole or not at all.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.part.keras")
+    try:
+        model.save(part)
+        part.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error}). Nothing was changed.") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,117 @@
+"""Keras layers of our own that networks use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="l1ad")
+class SumPooling(keras.layers.Layer):
+    """Sums groups of rows: (batch, rows, columns, channels) -> (batch, rows / size, columns, channels).
+
+    An average over three rows is not exact in binary fixed point; the sum is. The next scale absorbs the factor.
+
+    Parameters
+    ----------
+    size : int
+        Rows in a group; must divide the number of rows.
+    """
+
+    def __init__(self, size: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, inputs: Any) -> Any:
+        """Return the sums of groups of rows."""
+        rows, columns, channels = inputs.shape[1:]
+        grouped = ops.reshape(inputs, (-1, rows // self.size, self.size, columns, channels))
+        return ops.sum(grouped, axis=2)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """Return the shape after pooling."""
+        batch, rows, columns, channels = input_shape
+        return (batch, rows // self.size, columns, channels)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "size": self.size}
+
+
+@keras.saving.register_keras_serializable(package="l1ad")
+class Clip(keras.layers.Layer):
+    """Clips values to a closed range; the gradient passes as if nothing had been clipped.
+
+    QKeras's quantizers pass the gradient in the same way, so a float twin trains alike.
+    """
+
+    def __init__(self, minimum: float, maximum: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.minimum, self.maximum = minimum, maximum
+
+    def call(self, inputs: Any) -> Any:
+        """Return the clipped values."""
+        return inputs + ops.stop_gradient(ops.clip(inputs, self.minimum, self.maximum) - inputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the input."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "minimum": self.minimum, "maximum": self.maximum}
+
+
+@keras.saving.register_keras_serializable(package="l1ad")
+class Sampling(keras.layers.Layer):
+    """Reparametrization: z = mu + sigma * epsilon in training, z = mu otherwise (Kingma & Welling 2013, eq. 4)."""
+
+    def __init__(self, seed: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, mean: Any, log_variance: Any, training: bool = False) -> Any:
+        """Return a sample of the latent space, shape (batch, latent)."""
+        if not training:
+            return mean
+        epsilon = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
+        return mean + ops.exp(0.5 * log_variance) * epsilon
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="l1ad")
+class BoundedFeatures(keras.layers.Layer):
+    """Bounds the reconstruction: pT as it is, eta and phi by a scaled tanh (arXiv:2108.03986, section 3).
+
+    Input and output have shape (batch, 19, 3). The bound of eta is 3.0 for electrons, 2.1 for muons, 4.0 for jets
+    and 0 for the missing energy, which has no eta; the bound of phi is pi.
+
+    Parameters
+    ----------
+    eta_bounds : sequence of float, length 19
+        Bound of |eta| of each row.
+    """
+
+    def __init__(self, eta_bounds: list[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.eta_bounds = list(eta_bounds)
+
+    def call(self, inputs: Any) -> Any:
+        """Return the bounded features."""
+        pt, eta, phi = ops.split(inputs, 3, axis=-1)
+        bounds = ops.reshape(ops.convert_to_tensor(self.eta_bounds, dtype="float32"), (1, -1, 1))
+        return ops.concatenate([pt, bounds * ops.tanh(eta), 3.14159265358979 * ops.tanh(phi)], axis=-1)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the input."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "eta_bounds": self.eta_bounds}

@@ -1,0 +1,94 @@
+"""QKeras's quantizer syntax read as fixed-point types, without evaluating text as code."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from l1ad.errors import ConfigurationError
+from l1ad.records import FixedType
+
+_POSITIONAL = {
+    "quantized_bits": ("bits", "integer", "symmetric", "keep_negative", "alpha", "use_stochastic_rounding"),
+    "quantized_relu": ("bits", "integer", "use_sigmoid", "negative_slope", "use_stochastic_rounding"),
+}
+
+
+@dataclass(frozen=True)
+class QuantizerSpec:
+    """A quantizer as written, and the fixed-point type that it rounds to (nearest even, saturating).
+
+    Attributes
+    ----------
+    name : str
+        ``quantized_bits`` or ``quantized_relu``.
+    fixed_type : FixedType
+        ``quantized_bits(b, i)`` is fixed<b, i+1>; ``quantized_relu(b, i)`` is ufixed<b, i>
+        (measured against QKeras 1.2.1 for Keras 3).
+    """
+
+    name: str
+    fixed_type: FixedType
+
+
+def parse_quantizer(text: str, field: str) -> QuantizerSpec:
+    """Read a quantizer such as ``quantized_bits(6,0,alpha=1)``.
+
+    Parameters
+    ----------
+    text : str
+        QKeras's syntax: ``quantized_bits`` or ``quantized_relu`` with literal arguments.
+    field : str
+        Name of the configuration field, for the error.
+
+    Raises
+    ------
+    ConfigurationError
+        When the text is not such a quantizer, or firmware cannot reproduce it
+        (a scale other than 1, symmetric range, stochastic rounding, a slope).
+
+    Examples
+    --------
+    >>> str(parse_quantizer("quantized_bits(6,0,alpha=1)", "network.kernel").fixed_type)
+    'fixed<6,1>'
+    >>> str(parse_quantizer("quantized_relu(8,3)", "network.activation").fixed_type)
+    'ufixed<8,3>'
+    """
+    name, arguments = _parse_call(text, field)
+    bits, integer = arguments.pop("bits", 8), arguments.pop("integer", 0)
+    if not isinstance(bits, int) or not isinstance(integer, int) or not 1 <= bits <= 24:
+        raise ConfigurationError(f"{field}: {text!r}: bits and integer must be whole numbers, bits from 1 to 24.")
+    if name == "quantized_bits":
+        if arguments.pop("alpha", None) not in (1, 1.0, "1"):
+            raise ConfigurationError(f"{field}: {text!r}: write alpha=1; firmware has no other scale.")
+        signed = bool(arguments.pop("keep_negative", True))
+        fixed = FixedType(signed=signed, width=bits, integer=integer + int(signed))
+    else:
+        fixed = FixedType(signed=False, width=bits, integer=integer)
+    for key, value in arguments.items():
+        if value not in (0, 0.0, False):
+            raise ConfigurationError(f"{field}: {text!r}: firmware cannot do {key}={value}; leave it out.")
+    return QuantizerSpec(name=name, fixed_type=fixed)
+
+
+def _parse_call(text: str, field: str) -> tuple[str, dict[str, object]]:
+    """Return the quantizer's name and its arguments by name."""
+    expected = "expected quantized_bits(bits,integer,alpha=1) or quantized_relu(bits,integer)"
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError) as error:
+        raise ConfigurationError(f"{field}: {text!r} is not a quantizer; {expected}.") from error
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in _POSITIONAL:
+        raise ConfigurationError(f"{field}: {text!r} is not a known quantizer; {expected}.")
+    names = _POSITIONAL[node.func.id]
+    if len(node.args) > len(names):
+        raise ConfigurationError(f"{field}: {text!r} has {len(node.args)} arguments; {expected}.")
+    try:
+        arguments = {name: ast.literal_eval(value) for name, value in zip(names, node.args, strict=False)}
+        arguments |= {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
+    except ValueError as error:
+        raise ConfigurationError(f"{field}: {text!r}: arguments must be numbers; {expected}.") from error
+    unknown = sorted(set(arguments) - set(names))
+    if unknown:
+        raise ConfigurationError(f"{field}: {text!r}: unknown argument {unknown[0]!r}; known: {', '.join(names)}.")
+    return node.func.id, arguments

@@ -1,0 +1,115 @@
+"""Checkpoints: every number that the training needs to go on as if it had not stopped, in one file."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1ad.errors import RunFolderError
+from l1ad.provenance import whole_file
+from l1ad.records import Record
+
+
+@dataclass(frozen=True)
+class EpochRecord(Record):
+    """Losses of one epoch."""
+
+    phase: str
+    epoch: int
+    loss: float
+    reconstruction: float
+    kl: float
+    distillation: float
+    validation_loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress(Record):
+    """Where the training stands.
+
+    Attributes
+    ----------
+    phase : str
+        ``float`` or ``quantized``.
+    epoch : int
+        Finished epochs of the phase.
+    best_loss, best_epoch : float, int
+        Best validation loss of the phase and its epoch.
+    wait, reduce_wait : int
+        Epochs since the best; since the best or the last reduction of the learning rate.
+    learning_rate : float
+    finished : bool
+        Whether the phase has ended.
+    history : tuple of EpochRecord
+        All epochs so far, of both phases.
+    """
+
+    phase: str
+    learning_rate: float
+    epoch: int = 0
+    best_loss: float = float("inf")
+    best_epoch: int = 0
+    wait: int = 0
+    reduce_wait: int = 0
+    finished: bool = False
+    history: tuple[EpochRecord, ...] = field(default_factory=tuple)
+
+
+def save_checkpoint(
+    path: Path, key: str, progress: Progress, variables: list[Any], best: list[NDArray[np.generic]]
+) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    key : str
+        Digest of configuration and data; a checkpoint of another key is not resumed.
+    progress : Progress
+    variables : list of keras.Variable
+        Variables of model and optimizer, in their order.
+    best : list of ndarray
+        Weights of the best epoch, in the model's order.
+    """
+    text = json.dumps({"key": key, "progress": progress.to_dict()})
+    arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(variables)}
+    arrays |= {f"best_{i}": w for i, w in enumerate(best)}
+    with whole_file(path) as stream:
+        np.savez(stream, meta=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)  # type: ignore[arg-type]
+
+
+def load_checkpoint(path: Path, key: str) -> tuple[Progress, list[NDArray[Any]], list[NDArray[Any]]] | None:
+    """Read a checkpoint; None when there is none, or when it belongs to another configuration or data.
+
+    Raises
+    ------
+    RunFolderError
+        When the file is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            meta = json.loads(archive["meta"].tobytes().decode())
+            if meta["key"] != key:
+                return None
+            variables = _series(archive, "variable")
+            best = _series(archive, "best")
+            return Progress.from_dict(meta["progress"]), variables, best
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RunFolderError(f"{path}: damaged checkpoint ({error}). Delete it to train from the start.") from error
+
+
+def _series(archive: Any, name: str) -> list[NDArray[Any]]:
+    """Return the arrays name_0, name_1, ... of an archive."""
+    count = sum(1 for key in archive.files if key.startswith(f"{name}_"))
+    return [archive[f"{name}_{i}"] for i in range(count)]

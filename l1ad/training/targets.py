@@ -1,0 +1,119 @@
+"""What the decoder is asked to reconstruct, and what it is fed with, batch by batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1ad.errors import DataError
+from l1ad.records import FixedType, Record
+
+
+@dataclass(frozen=True)
+class TargetScale(Record):
+    """Offset and width of every target, derived from the training part.
+
+    Attributes
+    ----------
+    kind : str
+        ``whitened`` or ``paper``.
+    offset, width : tuple of float, length 57
+        Target = (feature - offset) / width, row-major in (row, quantity).
+    """
+
+    kind: str
+    offset: tuple[float, ...]
+    width: tuple[float, ...]
+
+    def apply(self, particles: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the targets of events, shape (N, 19, 3).
+
+        ``whitened`` scales every feature, padding included: a third lepton, which is rare, counts as many
+        deviations. ``paper`` scales pT of present objects and leaves zeros as zeros, eta and phi as they are
+        (arXiv:2108.03986, section 3).
+        """
+        shape = particles.shape[1:]
+        offset = np.asarray(self.offset, dtype=np.float32).reshape(shape)
+        width = np.asarray(self.width, dtype=np.float32).reshape(shape)
+        scaled = (particles - offset) / width
+        if self.kind == "paper":
+            scaled *= particles != 0
+        return np.asarray(scaled, dtype=np.float32)
+
+
+def derive_scale(particles: NDArray[np.float32], kind: str) -> TargetScale:
+    """Derive the scale of the targets from the training part.
+
+    Parameters
+    ----------
+    particles : ndarray of float32, shape (N, 19, 3)
+        pT in GeV, eta, phi in rad; zeros are padding.
+    kind : str
+        ``whitened`` or ``paper``.
+
+    Raises
+    ------
+    DataError
+        When there are no events.
+    """
+    if len(particles) == 0:
+        raise DataError("training part: no events. Give more background events or a larger train_fraction.")
+    if kind == "whitened":
+        offset = np.mean(particles, axis=0, dtype=np.float64)
+        width = np.std(particles, axis=0, dtype=np.float64)
+    else:
+        offset, width = _present_pt(particles)
+    width[width == 0] = 1.0
+    return TargetScale(kind, tuple(offset.ravel().tolist()), tuple(width.ravel().tolist()))
+
+
+def _present_pt(particles: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and deviation of pT of present objects per row; 0 and 1 for eta and phi."""
+    offset, width = np.zeros(particles.shape[1:]), np.ones(particles.shape[1:])
+    for row in range(particles.shape[1]):
+        pt = particles[:, row, 0]
+        present = pt[pt > 0]
+        if len(present) > 1:
+            offset[row, 0], width[row, 0] = present.mean(dtype=np.float64), present.std(dtype=np.float64)
+    return offset, width
+
+
+@dataclass(frozen=True)
+class EventBatches:
+    """Turns events, mapped from disk, into batches of inputs and targets.
+
+    Attributes
+    ----------
+    inputs : ndarray of int, shape (N, 57)
+        Raw inputs as firmware sees them.
+    particles : ndarray of float32, shape (N, 19, 3)
+    input_type : FixedType
+    shape : tuple of int
+        Shape of one event at the network.
+    scale : TargetScale
+    """
+
+    inputs: NDArray[np.signedinteger]
+    particles: NDArray[np.float32]
+    input_type: FixedType
+    shape: tuple[int, ...]
+    scale: TargetScale
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def take(self, index: NDArray[np.int64] | slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return network inputs and targets of the events at `index`."""
+        raw = np.asarray(self.inputs[index], dtype=np.float32)
+        x = (raw * np.float32(2.0**-self.input_type.fraction)).reshape(-1, *self.shape)
+        return x, self.scale.apply(np.asarray(self.particles[index]))
+
+    def epoch(self, order: NDArray[np.int64], batch_size: int, blocks: int = 64) -> Any:
+        """Yield (inputs, targets) of whole batches in `order`, `blocks` batches at a time."""
+        steps = len(order) // batch_size
+        for begin in range(0, steps, blocks):
+            end = min(begin + blocks, steps)
+            yield self.take(order[begin * batch_size : end * batch_size])
