@@ -90,7 +90,7 @@ class CSimulation:
             for name in record.layers
             if name in layers
         }
-        engine = f"{record.engine}, {self.compiler}"
+        engine = f"{record.engine} ({record.backend}), {self.compiler}"
         return SimulationResult(engine, outputs, record.output_type, len(events) / seconds, traces)
 
     def _chunk(

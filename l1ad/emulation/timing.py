@@ -67,17 +67,17 @@ def measure_interval(simulation: RtlSimulation, inputs: Integers, latency: int) 
     Raises
     ------
     ToolError
-        When no spacing up to the latency works.
+        When no spacing below twice the latency and 16 clocks works.
     """
     events = inputs[:INTERVAL_EVENTS]
-    hold = max(2 * latency, 2)
+    hold = 2 * latency + 16
     alone = simulation.clocks(events, interval=hold)[hold - 1 :: hold]
     first = max(latency - 1, 0)
-    for spacing in range(1, max(latency, 1) + 1):
+    for spacing in range(1, hold):
         rows = simulation.clocks(events, interval=spacing, flush=latency)
         if np.array_equal(rows[first::spacing][: len(events)], alone):
             return spacing
-    raise ToolError(f"{simulation.project.folder}: no initiation interval up to the latency of {latency} clocks works.")
+    raise ToolError(f"{simulation.project.folder}: no initiation interval below {hold} clocks works.")
 
 
 def measure_timing(simulation: RtlSimulation, inputs: Integers) -> tuple[Measurement, ...]:
