@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from l1ad.errors import ConversionError, DataError
-from l1ad.networks.quantizers import parse_quantizer
 from l1ad.records import FixedType
 from l1ad.scores.layers import LatentScore
 from l1ad.scores.spec import ScoreSpec
@@ -35,7 +34,7 @@ def to_firmware(encoder: Any, spec: ScoreSpec) -> Any:
     Raises
     ------
     ConversionError
-        When the encoder is not quantized or its latent types are not those of the score; the layer is named.
+        When a weight is not quantized or the latent types are not those of the score; the layer is named.
     """
     import keras
 
@@ -43,13 +42,15 @@ def to_firmware(encoder: Any, spec: ScoreSpec) -> Any:
 
     clone = keras.models.clone_model(encoder)
     clone.set_weights(encoder.get_weights())
-    quantized = 0
     for layer in clone.layers:
-        for name, (raw, fixed) in integer_weights(layer).items():
+        weights = integer_weights(layer)
+        if len(weights) != len(layer.weights):
+            raise ConversionError(
+                f"layer {layer.name}: {len(weights)} of its {len(layer.weights)} weights are quantized. "
+                "Train with network.frontend=qkeras."
+            )
+        for name, (raw, fixed) in weights.items():
             getattr(layer, name).assign((raw * 2.0**-fixed.fraction).astype(np.float32))
-            quantized += 1
-    if not quantized:
-        raise ConversionError("encoder: no layer has quantized weights. Train with network.frontend=qkeras.")
     types = layer_types(clone)
     for name, expected in (("mean", spec.mean), ("log_variance", spec.log_variance)):
         if types.get(name) != expected:
@@ -65,7 +66,9 @@ def layer_types(model: Any) -> dict[str, FixedType]:
     found = {}
     for layer in model.layers:
         if type(layer).__name__ == "QActivation":
-            found[layer.name] = parse_quantizer(str(layer.activation), f"layer {layer.name}").fixed_type
+            from l1ad.networks.qkeras_frontend import quantizer_type
+
+            found[layer.name] = quantizer_type(layer.activation, layer.name)
         elif isinstance(layer, LatentScore):
             found[layer.name] = layer.spec.score
     return found
@@ -87,6 +90,8 @@ def load_model(path: Path) -> Any:
     custom = _quantized_classes()
     if not path.exists():
         raise DataError(f"{path}: no such model file. Run `l1ad train` first.")
+    if path.suffix != ".keras":
+        raise DataError(f"{path}: not a model of l1ad; expected a file that ends with .keras.")
     try:
         return keras.saving.load_model(path, custom_objects=custom, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many types here; the seam turns all of them into ours.
@@ -111,9 +116,9 @@ def save_model(model: Any, path: Path) -> None:
     DataError
         When the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.part.keras")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         model.save(part)
         part.replace(path)
     except OSError as error:

@@ -107,6 +107,8 @@ def _predict(
     shape = tuple(model.inputs[0].shape[1:])
     if inputs.ndim != 2 or inputs.shape[1] != int(np.prod(shape)):
         raise DataError(f"inputs: shape {inputs.shape}; the model expects (N, {int(np.prod(shape))}).")
+    if not np.issubdtype(inputs.dtype, np.integer):
+        raise DataError(f"inputs: type {inputs.dtype}; expected raw integers of {input_type}.")
     if len(inputs) == 0:
         raise DataError("inputs: no events.")
     function = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
@@ -125,3 +127,15 @@ def _predict(
         for k in range(len(parts[0]))
     ]
     return columns, counted / max(seconds, 1e-9)
+
+
+def producers(model: Any) -> dict[str, str]:
+    """Return quantizing layer -> the layer whose output it quantizes.
+
+    Firmware fuses the two, and shows the quantized values under the name of the producer.
+    """
+    found = {}
+    for layer in model.layers:
+        if type(layer).__name__ == "QActivation":
+            found[layer.name] = layer.input._keras_history.operation.name
+    return found

@@ -14,6 +14,14 @@ from l1ad.hardware.fixed_point import to_raw_exact
 from l1ad.networks.quantizers import QuantizerSpec, parse_quantizer
 from l1ad.records import FixedType
 
+#: Attributes that change what a QKeras quantizer computes and that its text does not show.
+_UNWRITTEN: dict[str, object] = {
+    "qnoise_factor": 1.0,
+    "relu_upper_bound": None,
+    "is_quantized_clip": True,
+    "post_training_scale": None,
+}
+
 
 class QKerasFrontend:
     """Builds QDense, QConv2D and QActivation layers with the quantizers of the configuration."""
@@ -76,13 +84,23 @@ def quantizer_type(quantizer: Any, where: str) -> FixedType:
     ConfigurationError
         When firmware cannot reproduce the quantizer; `where` names the layer.
     """
-    if quantizer is None:
-        raise ConfigurationError(f"layer {where}: has no quantizer; give it one in QKeras.")
-    return parse_quantizer(str(quantizer), f"layer {where}").fixed_type
+    return quantizer_spec(quantizer, where).fixed_type
 
 
 def quantizer_spec(quantizer: Any, where: str) -> QuantizerSpec:
-    """Return name and type of a QKeras quantizer object; `where` names the layer in errors."""
+    """Return name and type of a QKeras quantizer object; `where` names the layer in errors.
+
+    Raises
+    ------
+    ConfigurationError
+        When firmware cannot reproduce the quantizer.
+    """
+    if quantizer is None:
+        raise ConfigurationError(f"layer {where}: has no quantizer; give it one in QKeras.")
+    for name, plain in _UNWRITTEN.items():
+        value = getattr(quantizer, name, plain)
+        if value is not plain and (plain is None or value != plain):
+            raise ConfigurationError(f"layer {where}: firmware cannot do {name}={value}; leave it out.")
     return parse_quantizer(str(quantizer), f"layer {where}")
 
 

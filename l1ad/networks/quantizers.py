@@ -56,14 +56,20 @@ def parse_quantizer(text: str, field: str) -> QuantizerSpec:
     """
     name, arguments = _parse_call(text, field)
     bits, integer = arguments.pop("bits", 8), arguments.pop("integer", 0)
-    if not isinstance(bits, int) or not isinstance(integer, int) or not 1 <= bits <= 24:
-        raise ConfigurationError(f"{field}: {text!r}: bits and integer must be whole numbers, bits from 1 to 24.")
+    if type(bits) is not int or type(integer) is not int or not (1 <= bits <= 24 and abs(integer) <= 24):
+        raise ConfigurationError(
+            f"{field}: {text!r}: expected whole numbers, bits from 1 to 24, integer from -24 to 24."
+        )
     if name == "quantized_bits":
         if arguments.pop("alpha", None) not in (1, 1.0, "1"):
             raise ConfigurationError(f"{field}: {text!r}: write alpha=1; firmware has no other scale.")
         signed = bool(arguments.pop("keep_negative", True))
+        if signed and bits == 1:
+            raise ConfigurationError(f"{field}: {text!r}: one signed bit is the sign function in QKeras; give 2 bits.")
         fixed = FixedType(signed=signed, width=bits, integer=integer + int(signed))
     else:
+        if integer < 0:
+            raise ConfigurationError(f"{field}: {text!r}: QKeras's quantized_relu has no negative integer bits.")
         fixed = FixedType(signed=False, width=bits, integer=integer)
     for key, value in arguments.items():
         if value not in (0, 0.0, False):
@@ -76,7 +82,7 @@ def _parse_call(text: str, field: str) -> tuple[str, dict[str, object]]:
     expected = "expected quantized_bits(bits,integer,alpha=1) or quantized_relu(bits,integer)"
     try:
         node = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ConfigurationError(f"{field}: {text!r} is not a quantizer; {expected}.") from error
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in _POSITIONAL:
         raise ConfigurationError(f"{field}: {text!r} is not a known quantizer; {expected}.")
@@ -85,10 +91,13 @@ def _parse_call(text: str, field: str) -> tuple[str, dict[str, object]]:
         raise ConfigurationError(f"{field}: {text!r} has {len(node.args)} arguments; {expected}.")
     try:
         arguments = {name: ast.literal_eval(value) for name, value in zip(names, node.args, strict=False)}
-        arguments |= {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
-    except ValueError as error:
+        named = {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
+    except (ValueError, TypeError, RecursionError, MemoryError) as error:
         raise ConfigurationError(f"{field}: {text!r}: arguments must be numbers; {expected}.") from error
-    unknown = sorted(set(arguments) - set(names))
+    twice = sorted(set(arguments) & set(named))
+    if twice:
+        raise ConfigurationError(f"{field}: {text!r}: argument {twice[0]!r} is given twice.")
+    unknown = sorted(set(named) - set(names))
     if unknown:
         raise ConfigurationError(f"{field}: {text!r}: unknown argument {unknown[0]!r}; known: {', '.join(names)}.")
-    return node.func.id, arguments
+    return node.func.id, arguments | named

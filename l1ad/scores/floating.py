@@ -36,5 +36,6 @@ def score_float(mean: NDArray[np.floating], log_variance: NDArray[np.floating], 
     if spec.kind == "mu2":
         return np.asarray(squares.sum(axis=1))
     ceiling = spec.table.maximum * 2.0**-spec.table.fraction
-    weights = np.minimum(np.exp(-log_variance.astype(np.float64)), ceiling)
+    with np.errstate(over="ignore"):  # infinity meets the ceiling
+        weights = np.minimum(np.exp(-log_variance.astype(np.float64)), ceiling)
     return np.asarray((squares * weights).sum(axis=1))

@@ -43,7 +43,8 @@ def inverse_variance_table(log_variance: FixedType, table: FixedType) -> NDArray
     if log_variance.signed:
         half = 1 << (log_variance.width - 1)
         raw = np.where(address >= half, address - 2 * half, address)
-    exact = np.exp(-raw.astype(np.float64) * 2.0**-log_variance.fraction) * 2.0**table.fraction
+    with np.errstate(over="ignore"):  # infinity saturates like every large entry
+        exact = np.exp(-raw.astype(np.float64) * 2.0**-log_variance.fraction) * 2.0**table.fraction
     return np.minimum(np.rint(exact), float(table.maximum)).astype(np.int64)
 
 
@@ -69,7 +70,7 @@ def score_raw(
     Raises
     ------
     DataError
-        When a shape is wrong or a value does not fit its type.
+        When shapes are wrong or differ, or a value does not fit its type.
     """
     mean_raw = _checked(mean, spec.mean, spec.latent, "mean")
     terms = mean_raw * mean_raw
@@ -77,6 +78,8 @@ def score_raw(
         if log_variance is None:
             raise DataError("score rz: log_variance is missing; R_z needs mean and log sigma^2.")
         log_variance_raw = _checked(log_variance, spec.log_variance, spec.latent, "log_variance")
+        if len(log_variance_raw) != len(mean_raw):
+            raise DataError(f"score: {len(mean_raw)} events of mean, {len(log_variance_raw)} of log_variance.")
         table = inverse_variance_table(spec.log_variance, spec.table)
         terms = terms * table[log_variance_raw & ((1 << spec.log_variance.width) - 1)]
     total = terms.sum(axis=1)

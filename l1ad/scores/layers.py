@@ -28,7 +28,8 @@ class LatentScore(keras.layers.Layer):
     def __init__(self, spec: ScoreSpec | dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.spec = spec if isinstance(spec, ScoreSpec) else ScoreSpec.from_dict(spec)
-        self._table = inverse_variance_table(self.spec.log_variance, self.spec.table)
+        weighted = self.spec.kind == "rz"
+        self._table = inverse_variance_table(self.spec.log_variance, self.spec.table) if weighted else None
 
     def call(self, mean: Any, log_variance: Any = None) -> Any:
         """Return the score of a batch, shape (batch, 1)."""

@@ -6,11 +6,16 @@ import math
 from dataclasses import dataclass
 
 from l1ad.config import ScoreConfig
-from l1ad.errors import ConfigurationError
+from l1ad.errors import ConfigurationError, nearest
 from l1ad.records import FixedType, Record
 
-#: Widest accumulator that the integer definition, the Keras layer and the C++ template all hold.
+#: Widest sum that the integer definition, the Keras layer and the C++ template all hold, in their int64.
 _ACCUMULATOR_BITS = 62
+#: Widest raw score that a float32, the output of the Keras layer, holds exactly.
+_SCORE_BITS = 24
+#: Widest address of the table.
+_ADDRESS_BITS = 12
+_KINDS = ("rz", "mu2")
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,11 @@ class ScoreSpec(Record):
         Unsigned type of an entry of the 1/sigma^2 table; unused by ``mu2``.
     score : FixedType
         Unsigned type of the score. Lower bits are dropped, larger sums saturate.
+
+    Raises
+    ------
+    ConfigurationError
+        When the score cannot be computed exactly.
     """
 
     kind: str
@@ -37,6 +47,14 @@ class ScoreSpec(Record):
     log_variance: FixedType
     table: FixedType
     score: FixedType
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise ConfigurationError(f"score.kind: {self.kind!r}. {nearest(self.kind, _KINDS)}")
+        if self.latent < 1:
+            raise ConfigurationError(f"network.latent: {self.latent}; expected at least one latent variable.")
+        _check_types(self)
+        _check_sum(self)
 
     @property
     def accumulator(self) -> FixedType:
@@ -63,7 +81,7 @@ def score_spec(config: ScoreConfig, latent: int, mean: FixedType, log_variance: 
         When the score cannot be computed exactly.
     """
     table = FixedType(signed=False, width=config.table_width, integer=config.table_integer)
-    spec = ScoreSpec(
+    return ScoreSpec(
         kind=config.kind,
         latent=latent,
         mean=mean,
@@ -71,16 +89,33 @@ def score_spec(config: ScoreConfig, latent: int, mean: FixedType, log_variance: 
         table=table,
         score=FixedType(signed=False, width=config.width, integer=config.integer),
     )
-    if not mean.signed:
-        raise ConfigurationError(f"network.mean: {mean} is unsigned; latent means have both signs.")
-    if spec.accumulator.width > _ACCUMULATOR_BITS:
+
+
+def _check_types(spec: ScoreSpec) -> None:
+    """Check signs and widths."""
+    if not spec.mean.signed:
+        raise ConfigurationError(f"network.mean: {spec.mean} is unsigned; latent means have both signs.")
+    for name in ("table", "score"):
+        if getattr(spec, name).signed:
+            raise ConfigurationError(f"score: the type of the {name} is {getattr(spec, name)}; expected unsigned.")
+    if not 1 <= spec.score.width <= _SCORE_BITS:
+        raise ConfigurationError(f"score.width: {spec.score.width}; expected 1 to {_SCORE_BITS} bits.")
+    if spec.kind == "rz" and spec.log_variance.width > _ADDRESS_BITS:
         raise ConfigurationError(
-            f"score: the exact sum needs {spec.accumulator.width} bits, more than {_ACCUMULATOR_BITS}. "
-            "Reduce network.mean, score.table_width or network.latent."
+            f"network.log_variance: {spec.log_variance} addresses a table of {2**spec.log_variance.width} entries. "
+            f"Keep its width at {_ADDRESS_BITS} bits or below."
         )
-    if log_variance.width > 12 and spec.kind == "rz":
+
+
+def _check_sum(spec: ScoreSpec) -> None:
+    """Check that the sum, moved to the score's fraction, fits an int64."""
+    width = spec.accumulator.width + max(-spec.shift, 0)
+    if width > _ACCUMULATOR_BITS:
         raise ConfigurationError(
-            f"network.log_variance: {log_variance} addresses a table of {2**log_variance.width} entries. "
-            "Keep its width at 12 bits or below."
+            f"score: the exact sum needs {width} bits, more than {_ACCUMULATOR_BITS}. "
+            "Reduce network.mean, score.table_width or network.latent, or raise score.integer."
         )
-    return spec
+    if spec.shift > _ACCUMULATOR_BITS:
+        raise ConfigurationError(
+            f"score: {spec.shift} bits are dropped from a sum of {width}, so every score is 0. Reduce score.integer."
+        )

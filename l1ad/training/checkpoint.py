@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1ad.errors import RunFolderError
+from l1ad.errors import DataError, RunFolderError
 from l1ad.provenance import whole_file
 from l1ad.records import Record
+
+#: What zipfile and NumPy raise on bytes that are not what `save_checkpoint` wrote.
+_DAMAGE = (
+    OSError, ValueError, LookupError, EOFError, TypeError, AttributeError, RuntimeError, MemoryError, SyntaxError,
+    struct.error, zlib.error, zipfile.BadZipFile, DataError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ def load_checkpoint(path: Path, key: str) -> tuple[Progress, list[NDArray[Any]],
             variables = _series(archive, "variable")
             best = _series(archive, "best")
             return Progress.from_dict(meta["progress"]), variables, best
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise RunFolderError(f"{path}: damaged checkpoint ({error}). Delete it to train from the start.") from error
 
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from l1ad.errors import DataError
 from l1ad.records import FixedType, Record
 
+#: Events read at a time.
+_CHUNK = 65_536
+
 
 @dataclass(frozen=True)
 class TargetScale(Record):
@@ -62,12 +65,24 @@ def derive_scale(particles: NDArray[np.float32], kind: str) -> TargetScale:
     if len(particles) == 0:
         raise DataError("training part: no events. Give more background events or a larger train_fraction.")
     if kind == "whitened":
-        offset = np.mean(particles, axis=0, dtype=np.float64)
-        width = np.std(particles, axis=0, dtype=np.float64)
+        offset, width = _mean_and_deviation(particles)
     else:
         offset, width = _present_pt(particles)
     width[width == 0] = 1.0
     return TargetScale(kind, tuple(offset.ravel().tolist()), tuple(width.ravel().tolist()))
+
+
+def _mean_and_deviation(particles: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and deviation of every feature, in two passes over chunks so that the events stay on disk."""
+    starts = range(0, len(particles), _CHUNK)
+    total = np.zeros(particles.shape[1:])
+    for start in starts:
+        total += np.sum(particles[start : start + _CHUNK], axis=0, dtype=np.float64)
+    mean = total / len(particles)
+    squares = np.zeros(particles.shape[1:])
+    for start in starts:
+        squares += np.square(particles[start : start + _CHUNK] - mean).sum(axis=0)
+    return mean, np.sqrt(squares / len(particles))
 
 
 def _present_pt(particles: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
