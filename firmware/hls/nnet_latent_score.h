@@ -15,6 +15,7 @@ namespace nnet {
 struct latent_score_config {
     static const unsigned n_in = 3;
     static const unsigned address_bits = 8;
+    typedef ap_fixed<8, 4> log_variance_t;
     typedef ap_ufixed<32, 16> square_t;
     typedef ap_ufixed<48, 24> accum_t;
     typedef ap_ufixed<20, 14, AP_TRN, AP_SAT> score_t;
@@ -35,8 +36,9 @@ void latent_score_rz(mean_T mean[CONFIG_T::n_in], logvar_T log_variance[CONFIG_T
     typename CONFIG_T::accum_t total = 0;
     for (unsigned i = 0; i < CONFIG_T::n_in; i++) {
         #pragma HLS UNROLL
-        // The address is the bit pattern of the quantized log-variance.
-        ap_uint<CONFIG_T::address_bits> address = log_variance[i].range(CONFIG_T::address_bits - 1, 0);
+        // The address is the bit pattern in the declared type; the port may be narrower when its range allows.
+        typename CONFIG_T::log_variance_t declared = log_variance[i];
+        ap_uint<CONFIG_T::address_bits> address = declared.range(CONFIG_T::address_bits - 1, 0);
         typename CONFIG_T::table_t weight = table[address];
         typename CONFIG_T::accum_t term = latent_square<mean_T, CONFIG_T>(mean[i]) * weight;
         total += term;

@@ -61,7 +61,7 @@ def show_table(
 
 
 @contextlib.contextmanager
-def progress(description: str, total: float | None) -> Iterator[Callable[[float, str], None]]:
+def progress(description: str, total: float | None) -> Iterator[Callable[..., None]]:
     """Show a progress bar with the time left while the block runs.
 
     The bar is drawn on the standard error, on a terminal only, and not after ``--quiet``.
@@ -76,7 +76,8 @@ def progress(description: str, total: float | None) -> Iterator[Callable[[float,
     Yields
     ------
     callable
-        ``update(completed, text)``: how far the work is, and what stands behind the bar.
+        ``update(completed, text, total)``: how far the work is, what stands behind the bar, and the value at the
+        end when it has changed. None for `completed` leaves the bar where it is.
 
     Examples
     --------
@@ -100,7 +101,7 @@ def progress(description: str, total: float | None) -> Iterator[Callable[[float,
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
         task = bar.add_task(description, total=total, text="")
 
-        def update(completed: float, text: str = "") -> None:
-            bar.update(task, completed=completed, text=text)
+        def update(completed: float | None, text: str = "", total: float | None = None) -> None:
+            bar.update(task, completed=completed, total=total, text=text)
 
         yield update

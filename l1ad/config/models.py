@@ -131,7 +131,9 @@ class ConversionConfig(_Section):
     backends: tuple[Literal["vitis", "vivado", "verilog"], ...] = ("vitis", "verilog")
     clock_ns: float = Field(5.0, gt=0, description="target clock period; 5 ns is 200 MHz, as in arXiv:2108.03986")
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
-    logic_ns: float = Field(2.5, gt=0, description="delay of the generator's model allowed in one pipeline stage")
+    derating: float = Field(
+        1.3, ge=1, description="clock period over the delay that the RTL generator's model may put in one stage"
+    )
 
 
 class EmulationConfig(_Section):

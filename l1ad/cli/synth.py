@@ -1,0 +1,48 @@
+"""The verb `synth`: resources of a run against its budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from l1ad.cli.options import Force, RunArgument
+
+
+def synth(
+    run: RunArgument,
+    budget: Annotated[
+        Path | None, typer.Option(help="YAML of limits (latency_ns, ii, lut, ff, dsp, bram); kept in the run.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes; 0: one a core.")] = None,
+    force: Force = False,
+) -> None:
+    """Estimate the resources of a run with Yosys and hold them against the budget.
+
+    Latency and initiation interval come from the simulation, so emulate first. The exit code is 1 when a limit is
+    exceeded or was not measured.
+    """
+    from l1ad.cli.results import show_results
+    from l1ad.cli.terminal import say
+    from l1ad.cli.watcher import Watcher
+    from l1ad.errors import CheckFailedError
+    from l1ad.hardware.budgets import read_budget
+    from l1ad.pipeline.firmware import BUDGET_FILE
+    from l1ad.pipeline.run import budget_failures, run_stages
+    from l1ad.pipeline.run_folder import change_config, open_run
+    from l1ad.records import BudgetReport
+
+    changes: dict[str, object] = {} if workers is None else {"workers": workers}
+    if budget is not None:
+        unlimited = dict.fromkeys(("latency_ns", "ii", "lut", "ff", "dsp", "bram"))
+        changes["budget"] = {**unlimited, **read_budget(budget)}
+    opened = change_config(open_run(run), "synthesis", changes)
+    with Watcher() as watcher:
+        run_stages(opened, ("synth",), redo=("synth",) if force else (), observer=watcher)
+    show_results(opened, "budget")
+    path = opened.stage("synth") / BUDGET_FILE
+    failures = budget_failures(BudgetReport.read(path))
+    if failures:
+        raise CheckFailedError(f"{path}: " + "; ".join(failures))
+    say(str(path))

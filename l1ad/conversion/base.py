@@ -1,0 +1,178 @@
+"""SEAM 2: a converter turns the Keras model that firmware implements into a firmware project."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1ad.conversion.preflight import check_model
+from l1ad.errors import ConfigurationError, RunFolderError, nearest
+from l1ad.hardware.parts import Part
+from l1ad.provenance import check_name, folder_digests, value_digest, write_json
+from l1ad.records import FirmwareProject, FixedType
+
+_log = logging.getLogger(__name__)
+
+PROJECT_FILE = "project.json"
+
+#: Built-in converters: backend -> (module, class).
+CONVERTERS = {
+    "vitis": ("l1ad.conversion.hls", "HlsConverter"),
+    "vivado": ("l1ad.conversion.hls", "HlsConverter"),
+    "verilog": ("l1ad.conversion.verilog", "VerilogConverter"),
+}
+
+
+@dataclass(frozen=True)
+class ConversionJob:
+    """What a converter needs besides the model.
+
+    Attributes
+    ----------
+    backend : str
+        Key of `CONVERTERS`.
+    top : str
+        Name of the top function or module.
+    part : Part
+    clock_ns : float
+        Target clock period.
+    io_type : str
+        ``io_parallel`` or ``io_stream``; for HLS.
+    logic_ns : float
+        Delay of the generator's model allowed in one pipeline stage; for RTL.
+    input_type : FixedType
+        Raw type of the inputs.
+    n_inputs : int
+        Values of one event.
+    test_inputs, test_outputs : ndarray of int64, shape (N, n_inputs) and (N, 1)
+        Events for the test bench that goes with the project, as raw integers.
+    """
+
+    backend: str
+    top: str
+    part: Part
+    clock_ns: float
+    io_type: str
+    logic_ns: float
+    input_type: FixedType
+    n_inputs: int
+    test_inputs: NDArray[np.int64]
+    test_outputs: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a converter knows about the project that it wrote; the files are added by `convert`."""
+
+    engine: str
+    output_type: FixedType
+    n_outputs: int
+    layers: dict[str, FixedType]
+    stages: int
+    estimates: tuple[Any, ...]
+
+
+class Converter(Protocol):
+    """Writes the files of a project."""
+
+    def refuse(self, model: Any, job: ConversionJob) -> None:
+        """Raise ConversionError when this backend cannot do the model, before anything is written."""
+
+    def write(self, model: Any, job: ConversionJob, folder: Path) -> Draft:
+        """Write the project into the empty `folder`."""
+
+
+def load_converter(backend: str) -> Converter:
+    """Return the converter of a backend.
+
+    Raises
+    ------
+    ConfigurationError
+        When no such backend exists.
+    """
+    if backend not in CONVERTERS:
+        raise ConfigurationError(f"backend {backend!r} is not known. {nearest(backend, CONVERTERS)}")
+    module, name = CONVERTERS[backend]
+    converter: Converter = getattr(importlib.import_module(module), name)()
+    return converter
+
+
+def convert(
+    model: Any, job: ConversionJob, folder: Path, progress: Callable[[str], None] | None = None
+) -> FirmwareProject:
+    """Write the firmware project of `model` to `folder`, whole or not at all.
+
+    Parameters
+    ----------
+    model : keras.Model
+        What `l1ad.networks.firmware_model.to_firmware` returned.
+    job : ConversionJob
+        Backend, part, clock and types.
+    folder : Path
+        Project folder. One that is there is replaced when the new one is complete.
+    progress : callable, optional
+        Called with one line when a step begins.
+
+    Returns
+    -------
+    FirmwareProject
+        Also written as ``project.json``.
+
+    Raises
+    ------
+    ConversionError
+        When the model cannot be converted; the layer is named and nothing is written.
+    RunFolderError
+        When the files cannot be written.
+    """
+    check_name(job.top, "top")
+    converter = load_converter(job.backend)
+    check_model(model, job.input_type)
+    converter.refuse(model, job)
+    if progress is not None:
+        progress(f"convert: {job.backend}")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+            work = Path(scratch) / "project"
+            work.mkdir()
+            draft = converter.write(model, job, work)
+            project = _finish(draft, job, work)
+            if folder.exists():
+                folder.rename(Path(scratch) / "before")
+            shutil.move(work, folder)
+    except OSError as error:
+        raise RunFolderError(f"{folder}: cannot be written ({error}). Free space or choose another folder.") from error
+    return project
+
+
+def _finish(draft: Draft, job: ConversionJob, work: Path) -> FirmwareProject:
+    """Digest the files and write ``project.json``."""
+    files = folder_digests(work)
+    project = FirmwareProject(
+        backend=job.backend,
+        top=job.top,
+        part=job.part.name,
+        clock_ns=job.clock_ns,
+        engine=draft.engine,
+        input_type=job.input_type,
+        n_inputs=job.n_inputs,
+        output_type=draft.output_type,
+        n_outputs=draft.n_outputs,
+        files=files,
+        digest=value_digest(files),
+        layers=draft.layers,
+        stages=draft.stages,
+        estimates=draft.estimates,
+    )
+    write_json(work / PROJECT_FILE, project.to_dict())
+    return project

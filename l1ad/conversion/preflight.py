@@ -1,0 +1,131 @@
+"""Refuses what cannot work before a file is written: unknown layers, missing quantizers, sums that float32 cannot hold.
+
+Keras computes in float32, which holds integers of 24 bits exactly. A layer whose sums need more would round in Keras
+and not in firmware, so the model would differ from its own firmware.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from l1ad.errors import ConfigurationError, ConversionError, nearest
+from l1ad.records import FixedType
+
+#: Bits of an integer that float32 holds exactly (IEEE 754 binary32: 23 stored and one implied).
+EXACT_BITS = 24
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """Largest magnitude of a tensor's raw integers, and the bits right of the point."""
+
+    magnitude: int
+    fraction: int
+
+
+def check_model(model: Any, input_type: FixedType) -> dict[str, int]:
+    """Check every layer of a firmware model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        What `l1ad.networks.firmware_model.to_firmware` returned.
+    input_type : FixedType
+        Type of the inputs.
+
+    Returns
+    -------
+    dict of str to int
+        Layer -> bits that its sums need.
+
+    Raises
+    ------
+    ConversionError
+        When a layer is not supported, has no quantizer, or needs more than 24 bits; the layer is named.
+    """
+    ranges: dict[int, ValueRange] = {}
+    bits: dict[str, int] = {}
+    for layer in model.layers:
+        kind = type(layer).__name__
+        if kind not in _RULES:
+            raise ConversionError(f"layer {layer.name}: {kind} cannot be converted. {nearest(kind, _RULES)}")
+        if kind == "InputLayer":
+            found = ValueRange(-input_type.minimum, input_type.fraction)
+        else:
+            sources = layer.input if isinstance(layer.input, list) else [layer.input]
+            try:
+                found = _RULES[kind](layer, [ranges[id(source)] for source in sources])
+            except ConfigurationError as error:
+                raise ConversionError(str(error)) from error
+            except KeyError as error:
+                raise ConversionError(f"layer {layer.name}: its input is not part of the model.") from error
+        bits[layer.name] = math.ceil(math.log2(found.magnitude + 1))
+        if bits[layer.name] > EXACT_BITS:
+            raise ConversionError(
+                f"layer {layer.name}: its sums need {bits[layer.name]} bits; float32 holds {EXACT_BITS}, so Keras "
+                "would round where firmware does not. Use fewer bits in its kernel or in what comes before it."
+            )
+        ranges[id(layer.output)] = found
+    if type(model.layers[-1]).__name__ != "LatentScore":
+        raise ConversionError(f"layer {model.layers[-1].name}: the last layer must be the score; use to_firmware.")
+    return bits
+
+
+def _sums(layer: Any, inputs: list[ValueRange]) -> ValueRange:
+    """Bound the sums of a dense or convolution layer."""
+    from l1ad.networks.qkeras_frontend import integer_weights
+
+    weights = integer_weights(layer)
+    if "kernel" not in weights:
+        raise ConversionError(f"layer {layer.name}: its kernel has no quantizer; give it one in QKeras.")
+    kernel, kernel_type = weights["kernel"]
+    fraction = inputs[0].fraction + kernel_type.fraction
+    totals = np.abs(kernel).reshape(-1, kernel.shape[-1]).sum(axis=0) * inputs[0].magnitude
+    if getattr(layer, "use_bias", False):
+        if "bias" not in weights:
+            raise ConversionError(f"layer {layer.name}: its bias has no quantizer; give it one in QKeras.")
+        bias, bias_type = weights["bias"]
+        common = max(fraction, bias_type.fraction)
+        totals = (totals << (common - fraction)) + (np.abs(bias) << (common - bias_type.fraction))
+        fraction = common
+    return ValueRange(int(totals.max(initial=0)), fraction)
+
+
+def _quantized(layer: Any, inputs: list[ValueRange]) -> ValueRange:
+    """Return the range of a QActivation."""
+    from l1ad.networks.qkeras_frontend import quantizer_type
+
+    del inputs
+    fixed = quantizer_type(layer.activation, layer.name)
+    return ValueRange(max(fixed.maximum, -fixed.minimum), fixed.fraction)
+
+
+def _pooled(layer: Any, inputs: list[ValueRange]) -> ValueRange:
+    return ValueRange(inputs[0].magnitude * layer.size, inputs[0].fraction)
+
+
+def _same(layer: Any, inputs: list[ValueRange]) -> ValueRange:
+    del layer
+    return inputs[0]
+
+
+def _score(layer: Any, inputs: list[ValueRange]) -> ValueRange:
+    del inputs
+    return ValueRange(layer.spec.score.maximum, layer.spec.score.fraction)
+
+
+_RULES: dict[str, Callable[[Any, list[ValueRange]], ValueRange]] = {
+    "InputLayer": _same,
+    "QDense": _sums,
+    "QConv2D": _sums,
+    "QActivation": _quantized,
+    "SumPooling": _pooled,
+    "ZeroPadding2D": _same,
+    "Flatten": _same,
+    "LatentScore": _score,
+}

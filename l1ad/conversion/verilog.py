@@ -1,0 +1,82 @@
+"""Verilog by alkaid: distributed arithmetic, pipelined for a clock, one event every clock."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from l1ad.conversion.alkaid_handlers import register
+from l1ad.conversion.base import ConversionJob, Draft
+from l1ad.errors import ConversionError
+from l1ad.provenance import library_version
+from l1ad.records import FixedType, Measurement
+
+_log = logging.getLogger(__name__)
+
+#: Adders and carry chains cost one LUT a bit, and delays are in ns: alkaid's default hardware.
+_HARDWARE = (1, 1, -1)
+
+#: Depth of a product by constants may exceed the shortest tree by two levels (alkaid 0.8, ``hard_dc``).
+_SOLVER = {"hard_dc": 2}
+
+
+class VerilogConverter:
+    """Traces the Keras model with alkaid and writes the pipelined Verilog."""
+
+    def refuse(self, model: Any, job: ConversionJob) -> None:
+        """Refuse what alkaid cannot trace; the layers themselves were checked before."""
+        if job.backend != "verilog":
+            raise ConversionError(f"backend {job.backend!r}: this converter writes verilog.")
+        del model
+
+    def write(self, model: Any, job: ConversionJob, folder: Path) -> Draft:
+        """Write src/, model/ and scripts into `folder`."""
+        from alkaid.codegen.rtl import RTLModel
+
+        logic = trace(model, job.input_type)
+        rtl = RTLModel(
+            logic,
+            folder,
+            prj_name=job.top,
+            flavor="verilog",
+            latency_cutoff=job.logic_ns,
+            print_latency=False,
+            part_name=job.part.name,
+            clock_period=job.clock_ns,
+            # Ternary adders lower alkaid's cost, and no vendor figure confirms that.
+            ternary_fuse=False,
+        )
+        rtl.write()
+        engine = f"alkaid {library_version('alkaid')}"
+        stages = len(rtl.fsm.logic)
+        estimates = (
+            Measurement("cost", float(logic.cost), "LUT", "estimate", engine),
+            Measurement("register_bits", float(rtl.reg_bits), "", "estimate", engine),
+            Measurement("logic_ns", float(logic.latency[1]), "ns", "estimate", engine),
+            Measurement("stages", float(stages), "", "estimate", engine),
+        )
+        # alkaid trims bits of the port that are never used; the score keeps its declared type.
+        return Draft(engine, model.layers[-1].spec.score, len(logic.out_idxs), {}, stages, estimates)
+
+
+def trace(model: Any, input_type: FixedType) -> Any:
+    """Return alkaid's combinational program of a firmware model.
+
+    Raises
+    ------
+    ConversionError
+        When alkaid cannot trace a layer.
+    """
+    from alkaid.converter import trace_model
+    from alkaid.trace import HWConfig
+    from alkaid.trace import trace as trace_values
+
+    register()
+    sign = int(input_type.signed)
+    kif = (sign, input_type.integer - sign, input_type.fraction)
+    try:
+        inputs, outputs = trace_model(model, HWConfig(*_HARDWARE), _SOLVER, inputs_kif=kif)
+        return trace_values(inputs, outputs, keep_dead_inputs=True)
+    except (AssertionError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ConversionError(f"alkaid cannot trace the model ({type(error).__name__}: {error}).") from error

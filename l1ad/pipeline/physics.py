@@ -1,0 +1,95 @@
+"""The stages data, train and evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1ad.errors import CheckFailedError
+from l1ad.evaluation.evaluate import evaluate_scores, write_evaluation
+from l1ad.events.dataset import Dataset, load_dataset
+from l1ad.events.prepare import prepare_dataset
+from l1ad.hardware.fixed_point import quantize
+from l1ad.networks.firmware_model import load_model
+from l1ad.networks.inference import latent_outputs, run_firmware_model
+from l1ad.pipeline.observer import Observer
+from l1ad.pipeline.run_folder import RunFolder
+from l1ad.provenance import whole_file
+from l1ad.records import FixedType
+from l1ad.scores.floating import score_float
+from l1ad.training.checkpoint import EpochRecord
+from l1ad.training.fit import ENCODER_FILE, FIRMWARE_FILE, TRAINING_FILE, TrainingRecord, train
+
+DATA, TRAIN, EVALUATE = "data", "train", "evaluate"
+
+#: Type in which the scores of a float model are ordered: wide enough to keep their order.
+_FLOAT_SCORE = FixedType(signed=False, width=48, integer=24)
+
+
+def run_data(run: RunFolder, observer: Observer) -> None:
+    """Read the events, split them, derive the input contract and write the integers."""
+    prepare_dataset(run.config, run.stage(DATA), lambda what, done, total: observer.advance(done, total, what))
+
+
+def run_train(run: RunFolder, observer: Observer) -> None:
+    """Train the network; an interrupted training goes on where it stopped."""
+
+    def epoch(phase: str, done: int, total: int, record: EpochRecord) -> None:
+        observer.advance(done, total, f"{phase} epoch {done}, validation loss {record.validation_loss:.4f}")
+
+    train(run.config, run.stage(DATA), run.stage(TRAIN), epoch)
+
+
+def run_evaluate(run: RunFolder, observer: Observer) -> None:
+    """Score the test part and the signals, and write ROC curves, thresholds and rates."""
+    data = load_dataset(run.stage(DATA))
+    folder = run.stage(EVALUATE)
+    record = TrainingRecord.read(run.stage(TRAIN) / TRAINING_FILE)
+    score = _scorer(run, record)
+    samples = {"background": data.inputs["test"], **{f"signal_{name}": x for name, x in data.signals.items()}}
+    scores: dict[str, NDArray[np.int64]] = {}
+    for number, (name, inputs) in enumerate(samples.items(), start=1):
+        scores[name] = score(data, np.asarray(inputs))
+        _write_scores(folder / f"scores_{name}.npy", scores[name])
+        observer.advance(number, len(samples), f"scores of {name}")
+    score_type = _FLOAT_SCORE if record.frontend == "float" else record.score.score
+    report = evaluate_scores(
+        scores["background"],
+        {name: scores[f"signal_{name}"] for name in data.signals},
+        record.score.kind,
+        score_type,
+        data.record.source_tag,
+        data.record.acceptance,
+        run.config.evaluation,
+    )
+    write_evaluation(report, folder)
+
+
+def _scorer(run: RunFolder, record: TrainingRecord) -> Any:
+    """Return a function that gives the raw integer scores of events."""
+    if record.frontend == "float":
+        encoder = load_model(run.stage(TRAIN) / ENCODER_FILE)
+
+        def score_of_float(data: Dataset, inputs: NDArray[np.signedinteger]) -> NDArray[np.int64]:
+            mean, log_variance = latent_outputs(encoder, inputs, data.contract.type)
+            values = score_float(mean, log_variance, record.score)
+            if not np.isfinite(values).all():
+                raise CheckFailedError(f"{run.stage(TRAIN) / ENCODER_FILE}: a score is not finite. Train again.")
+            return quantize(values, _FLOAT_SCORE)
+
+        return score_of_float
+    model = load_model(run.stage(TRAIN) / FIRMWARE_FILE)
+
+    def score_of_firmware(data: Dataset, inputs: NDArray[np.signedinteger]) -> NDArray[np.int64]:
+        return run_firmware_model(model, inputs, data.contract.type).score[:, 0]
+
+    return score_of_firmware
+
+
+def _write_scores(path: Path, scores: NDArray[np.int64]) -> None:
+    """Write raw integer scores, whole or not at all."""
+    with whole_file(path) as stream:
+        np.save(stream, scores, allow_pickle=False)

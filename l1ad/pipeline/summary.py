@@ -1,0 +1,99 @@
+"""The stage report: gathers the records of a run into the page and ``metrics.json``."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from l1ad.events.dataset import DATASET_FILE, DatasetRecord
+from l1ad.hardware.parts import resolve_part
+from l1ad.pipeline.firmware import BUDGET_FILE, CONVERT, EMULATE, SYNTH, projects
+from l1ad.pipeline.observer import Observer
+from l1ad.pipeline.physics import DATA, EVALUATE, TRAIN
+from l1ad.pipeline.run_folder import METRICS_FILE, RunFolder
+from l1ad.provenance import write_json
+from l1ad.records import BitReport, BudgetReport, EvaluationReport, FirmwareProject, Record, SynthesisReport
+from l1ad.reporting.collect import RunReport, collect_report
+from l1ad.reporting.html import write_report
+from l1ad.synthesis.run import REPORT as SYNTHESIS_FILE
+from l1ad.training.fit import TRAINING_FILE, TrainingRecord
+
+REPORT = "report"
+PAGE = "report.html"
+
+_R = TypeVar("_R", bound=Record)
+
+
+def run_report(run: RunFolder, observer: Observer) -> None:
+    """Write the HTML page, the same as JSON, and ``metrics.json``."""
+    observer.step("report page")
+    report = gather(run)
+    write_report(report, run.stage(REPORT))
+    write_json(run.path / METRICS_FILE, headline(report))
+
+
+def gather(run: RunFolder) -> RunReport:
+    """Return the report of a run from the records of the stages that have finished."""
+    manifest = run.manifest()
+    finished = set(manifest.stages)
+    dataset = _optional(DatasetRecord, run.stage(DATA) / DATASET_FILE, DATA in finished)
+    training = _optional(TrainingRecord, run.stage(TRAIN) / TRAINING_FILE, TRAIN in finished)
+    synthesis = _optional(SynthesisReport, run.stage(SYNTH) / SYNTHESIS_FILE, SYNTH in finished)
+    firmware: dict[str, FirmwareProject] = projects(run) if CONVERT in finished else {}
+    part = resolve_part(run.config.conversion.part)
+    return collect_report(
+        run.config.name,
+        config=run.config.model_dump(mode="json"),
+        dataset={} if dataset is None else dataset.to_dict(),
+        evaluation=_optional(EvaluationReport, run.stage(EVALUATE) / "metrics.json", EVALUATE in finished),
+        bits=_optional(BitReport, run.stage(EMULATE) / "bits.json", EMULATE in finished),
+        firmware=tuple(firmware.values()),
+        synthesis=() if synthesis is None else (synthesis,),
+        budget=_optional(BudgetReport, run.stage(SYNTH) / BUDGET_FILE, SYNTH in finished),
+        training={} if training is None else _training(training),
+        capacity={"lut": part.lut, "ff": part.ff, "dsp": part.dsp, "bram": part.bram36},
+        versions=manifest.versions,
+        digests={name: entry.key for name, entry in manifest.stages.items()},
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _optional(kind: type[_R], path: Path, finished: bool) -> _R | None:
+    """Read a record of a finished stage; None for a stage that has not run."""
+    return kind.read(path) if finished else None
+
+
+def _training(record: TrainingRecord) -> dict[str, Any]:
+    """Return the training as the page shows it."""
+    return {
+        "architecture": record.architecture,
+        "frontend": record.frontend,
+        "parameters": record.parameters,
+        "epochs": len(record.history),
+        "best_epoch": record.best_epoch,
+        "best_validation_loss": record.best_validation_loss,
+        "seconds": sum(epoch.seconds for epoch in record.history),
+        "events_per_second": record.events_per_second,
+        "history": {
+            "loss": [epoch.loss for epoch in record.history],
+            "val_loss": [epoch.validation_loss for epoch in record.history],
+        },
+    }
+
+
+def headline(report: RunReport) -> dict[str, Any]:
+    """Return the numbers that a script asks for, with unit, stage and source."""
+    physics = report.evaluation
+    numbers = ("latency_clocks", "latency_ns", "ii", "lut", "ff", "dsp", "bram")
+    found = {name: report.headline(name) for name in numbers}
+    return {
+        "name": report.name,
+        "sample": None if physics is None else physics.sample,
+        "auc": {} if physics is None else {s.signal: {"value": s.auc, "error": s.auc_error} for s in physics.signals},
+        "tpr": {} if physics is None else {s.signal: {"value": s.tpr, "error": s.tpr_error} for s in physics.signals},
+        "thresholds": [] if physics is None else [threshold.to_dict() for threshold in physics.thresholds],
+        "bit_exact": None if report.bits is None else report.bits.passed,
+        "within_budget": None if report.budget is None else report.budget.passed,
+        "measurements": {name: None if m is None else m.to_dict() for name, m in found.items()},
+    }
