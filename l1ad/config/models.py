@@ -67,7 +67,7 @@ class NetworkConfig(_Section):
     bias: str = "quantized_bits(8,2,alpha=1)"
     activation: str = "quantized_relu(8,3)"
     latent_kernel: str = "quantized_bits(8,1,alpha=1)"
-    mean: str = Field("quantized_bits(10,4,alpha=1)", description="quantizer of the latent means")
+    mean: str = Field("quantized_bits(10,5,alpha=1)", description="quantizer of the latent means")
     log_variance: str = Field("quantized_bits(8,3,alpha=1)", description="quantizer of log sigma^2: table address")
 
 
@@ -76,9 +76,9 @@ class ScoreConfig(_Section):
 
     kind: Literal["rz", "mu2"] = "rz"
     table_width: int = Field(10, ge=2, le=18, description="bits of an entry of the 1/sigma^2 table, unsigned")
-    table_integer: int = Field(5, ge=0, le=18, description="of these, bits left of the point")
+    table_integer: int = Field(8, ge=0, le=18, description="of these, bits left of the point")
     width: int = Field(20, ge=2, le=24, description="bits of the score, unsigned; float32 holds 24")
-    integer: int = Field(14, ge=0, le=24, description="of these, bits left of the point; larger scores saturate")
+    integer: int = Field(18, ge=0, le=24, description="of these, bits left of the point; larger scores saturate")
 
 
 class TrainingConfig(_Section):

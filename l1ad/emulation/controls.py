@@ -8,7 +8,7 @@ import gzip
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -21,6 +21,10 @@ from l1ad.emulation.vectors import Integers
 from l1ad.errors import DataError
 from l1ad.provenance import folder_digests
 from l1ad.records import FirmwareProject, FixedType, NegativeControl
+
+#: Flips that are tried until one reaches the output. A flip may have no effect: a unit that is off in all events,
+#: a bit that saturation hides. Those are named in the control as well.
+_TRIES = 4
 
 #: alkaid's opcodes of a sum and a difference (alkaid 0.8.2, types.py).
 _ADD, _SUBTRACT = 0, 1
@@ -41,7 +45,7 @@ class _Weights:
 
 
 def control_csim(project: OpenProject, build_folder: Path, inputs: Integers, expected: Integers) -> NegativeControl:
-    """Flip the lowest bit of the largest weight of the last layer and run the C-simulation.
+    """Flip the lowest bit of the largest weight of a layer, the last layer first, and run the C-simulation.
 
     Parameters
     ----------
@@ -59,17 +63,22 @@ def control_csim(project: OpenProject, build_folder: Path, inputs: Integers, exp
     ToolError
         When the copy does not compile or run.
     """
-    with _copy(project, build_folder) as folder:
-        what = _flip_weight(folder)
-        changed = dataclasses.replace(project, folder=folder, record=_redigested(project, folder))
-        outputs = build_csim(changed, build_folder).run(inputs).outputs
-    return _control(what, outputs, expected)
+
+    def attempt(number: int) -> tuple[str, Integers] | None:
+        with _copy(project, build_folder) as folder:
+            what = _flip_weight(folder, number)
+            if what is None:
+                return None
+            changed = dataclasses.replace(project, folder=folder, record=_redigested(project, folder))
+            return what, build_csim(changed, build_folder).run(inputs).outputs
+
+    return _control(attempt, expected, f"{project.folder / WEIGHTS}: no array of fixed-point weights to corrupt.")
 
 
 def control_rtl(
     project: OpenProject, build_folder: Path, inputs: Integers, expected: Integers, *, latency: int
 ) -> NegativeControl:
-    """Make the last adder of the last stage a subtractor, or the reverse, and simulate the RTL.
+    """Make an adder a subtractor, or the reverse, in the middle of the pipeline, and simulate the RTL.
 
     Parameters
     ----------
@@ -89,17 +98,22 @@ def control_rtl(
     ToolError
         When the copy does not compile or run.
     """
-    with _copy(project, build_folder) as folder:
-        what = _flip_adder(folder)
-        changed = dataclasses.replace(project, folder=folder, record=_redigested(project, folder))
-        outputs = build_rtl(changed, build_folder, fast=False).run(inputs, latency=latency).outputs
-    return _control(what, outputs, expected)
+
+    def attempt(number: int) -> tuple[str, Integers] | None:
+        with _copy(project, build_folder) as folder:
+            what = _flip_adder(folder, number)
+            if what is None:
+                return None
+            changed = dataclasses.replace(project, folder=folder, record=_redigested(project, folder))
+            return what, build_rtl(changed, build_folder, fast=False).run(inputs, latency=latency).outputs
+
+    return _control(attempt, expected, f"{project.folder / 'src'}: no adder to corrupt.")
 
 
 def control_interpreter(
     project: OpenProject, build_folder: Path, inputs: Integers, expected: Integers
 ) -> NegativeControl:
-    """Make the last sum of alkaid's program a difference, or the reverse, and interpret it.
+    """Make a sum of alkaid's program a difference, or the reverse, the last one first, and interpret it.
 
     Parameters
     ----------
@@ -115,15 +129,34 @@ def control_interpreter(
     DataError
         When the program holds no sum.
     """
-    with _scratch(build_folder) as folder:
-        program = folder / "comb.json.gz"
-        what = _flip_operation(project.folder / PROGRAM, program)
-        outputs = load_interpreter(project, program).run(inputs).outputs
-    return _control(what, outputs, expected)
+
+    def attempt(number: int) -> tuple[str, Integers] | None:
+        with _scratch(build_folder) as folder:
+            program = folder / "comb.json.gz"
+            what = _flip_operation(project.folder / PROGRAM, program, number)
+            return None if what is None else (what, load_interpreter(project, program).run(inputs).outputs)
+
+    return _control(attempt, expected, f"{project.folder / PROGRAM}: no sum to corrupt.")
 
 
-def _control(what: str, outputs: Integers, expected: Integers) -> NegativeControl:
-    return NegativeControl(what, len(expected), int((outputs != expected).any(axis=1).sum()))
+def _control(
+    attempt: Callable[[int], tuple[str, Integers] | None], expected: Integers, nothing: str
+) -> NegativeControl:
+    """Flip one bit after the other until one reaches the output; DataError with `nothing` when there is none."""
+    without_effect: list[str] = []
+    for number in range(_TRIES):
+        flipped = attempt(number)
+        if flipped is None:
+            break
+        what, outputs = flipped
+        changed = int((outputs != expected).any(axis=1).sum())
+        if changed:
+            note = f" (without effect: {'; '.join(without_effect)})" if without_effect else ""
+            return NegativeControl(what + note, len(expected), changed)
+        without_effect.append(what)
+    if not without_effect:
+        raise DataError(nothing)
+    return NegativeControl("; ".join(without_effect), len(expected), 0)
 
 
 @contextlib.contextmanager
@@ -145,16 +178,17 @@ def _redigested(project: OpenProject, folder: Path) -> FirmwareProject:
     return dataclasses.replace(project.record, files=folder_digests(folder, project.record.files))
 
 
-def _flip_weight(folder: Path) -> str:
-    """Flip the lowest bit of one weight in the copy `folder` and say which."""
+def _flip_weight(folder: Path, number: int) -> str | None:
+    """Flip the lowest bit of one weight in the copy `folder` and say which; None when there is no such array."""
     types = _types((folder / "firmware" / "defines.h").read_text(encoding="utf-8"))
     arrays = [
         a for path in sorted((folder / WEIGHTS).glob("*.h")) if (a := _read_weights(path)) and a.type_name in types
     ]
-    if not arrays:
-        raise DataError(f"{folder / WEIGHTS}: no array of fixed-point weights to corrupt.")
     # A weight matrix is named w<layer>; a bias b<layer>. The last matrix is the nearest to the output.
-    array = max(arrays, key=lambda a: (a.name.rstrip("0123456789") == "w", a.number))
+    arrays.sort(key=lambda a: (a.name.rstrip("0123456789") == "w", a.number), reverse=True)
+    if number >= len(arrays):
+        return None
+    array = arrays[number]
     fixed_type = types[array.type_name]
     index = max(range(len(array.values)), key=lambda i: abs(array.values[i]))
     scale = Decimal(2) ** fixed_type.fraction
@@ -197,17 +231,20 @@ def _replace_number(path: Path, index: int, text: str) -> None:
     path.write_text(content[:start] + ",".join(numbers) + content[stop:], encoding="utf-8")
 
 
-def _flip_adder(folder: Path) -> str:
-    """Flip the subtract bit of the last adder in the copy `folder` and say which."""
-    for path in sorted((folder / "src").glob("*.v"), key=_stage, reverse=True):
-        text = path.read_text(encoding="utf-8")
-        found = list(_ADDER.finditer(text))
-        if found:
-            match = found[-1]
-            bit = "1" if match[2] == "0" else "0"
-            path.write_text(text[: match.start(2)] + bit + text[match.end(2) :], encoding="utf-8")
-            return f"src/{path.name}: the subtract bit of {match[4]}: {match[2]} became {bit}"
-    raise DataError(f"{folder / 'src'}: no adder to corrupt.")
+def _flip_adder(folder: Path, number: int) -> str | None:
+    """Flip the subtract bit of one adder in the copy `folder` and say which; None when there is no such stage.
+
+    The stages are taken from the middle outwards: the last ones saturate the score and hide much.
+    """
+    stages = [path for path in sorted((folder / "src").glob("*.v"), key=_stage) if _ADDER.search(path.read_text())]
+    if number >= len(stages):
+        return None
+    path = stages[sorted(range(len(stages)), key=lambda i: abs(i - len(stages) // 2))[number]]
+    text = path.read_text(encoding="utf-8")
+    match = list(_ADDER.finditer(text))[-1]
+    bit = "1" if match[2] == "0" else "0"
+    path.write_text(text[: match.start(2)] + bit + text[match.end(2) :], encoding="utf-8")
+    return f"src/{path.name}: the subtract bit of {match[4]}: {match[2]} became {bit}"
 
 
 def _stage(path: Path) -> tuple[int, str]:
@@ -216,8 +253,8 @@ def _stage(path: Path) -> tuple[int, str]:
     return int(number[0]) if number else -1, path.name
 
 
-def _flip_operation(source: Path, target: Path) -> str:
-    """Copy a program with its last sum made a difference, or the reverse, and say which."""
+def _flip_operation(source: Path, target: Path, number: int) -> str | None:
+    """Copy a program with one sum made a difference, or the reverse, and say which; None when there is no such sum."""
     try:
         state = json.loads(gzip.decompress(source.read_bytes()))
         outputs, operations = state["model"][2], state["model"][5]
@@ -225,8 +262,9 @@ def _flip_operation(source: Path, target: Path) -> str:
         sums = [i for i, operation in enumerate(operations) if operation[1] in (_ADD, _SUBTRACT) and i in used]
     except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError) as error:
         raise DataError(f"{source}: not a program of alkaid ({error!r}).") from error
-    if not sums:
-        raise DataError(f"{source}: no sum to corrupt.")
-    operations[sums[-1]][1] = _SUBTRACT if operations[sums[-1]][1] == _ADD else _ADD
+    if number >= len(sums):
+        return None
+    chosen = sums[-1 - number]
+    operations[chosen][1] = _SUBTRACT if operations[chosen][1] == _ADD else _ADD
     target.write_bytes(gzip.compress(json.dumps(state).encode()))
-    return f"{PROGRAM}: the subtract bit of operation {sums[-1]} of {len(operations)}"
+    return f"{PROGRAM}: the subtract bit of operation {chosen} of {len(operations)}"
