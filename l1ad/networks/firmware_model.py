@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -124,4 +125,5 @@ def save_model(model: Any, path: Path) -> None:
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error}). Nothing was changed.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from l1ad.errors import ConfigurationError
+
 
 @keras.saving.register_keras_serializable(package="l1ad")
 class SumPooling(keras.layers.Layer):
@@ -27,6 +29,8 @@ class SumPooling(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """Return the sums of groups of rows."""
         rows, columns, channels = inputs.shape[1:]
+        if rows % self.size:
+            raise ConfigurationError(f"layer {self.name}: {rows} rows are not a multiple of its size {self.size}.")
         grouped = ops.reshape(inputs, (-1, rows // self.size, self.size, columns, channels))
         return ops.sum(grouped, axis=2)
 
@@ -53,7 +57,8 @@ class Clip(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Return the clipped values."""
-        return inputs + ops.stop_gradient(ops.clip(inputs, self.minimum, self.maximum) - inputs)
+        # x - stop_gradient(x) is exactly 0, so that large inputs do not lose the last bits of the limits.
+        return ops.stop_gradient(ops.clip(inputs, self.minimum, self.maximum)) + (inputs - ops.stop_gradient(inputs))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the input."""

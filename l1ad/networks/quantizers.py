@@ -94,9 +94,8 @@ def _parse_call(text: str, field: str) -> tuple[str, dict[str, object]]:
         named = {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
     except (ValueError, TypeError, RecursionError, MemoryError) as error:
         raise ConfigurationError(f"{field}: {text!r}: arguments must be numbers; {expected}.") from error
-    twice = sorted(set(arguments) & set(named))
-    if twice:
-        raise ConfigurationError(f"{field}: {text!r}: argument {twice[0]!r} is given twice.")
+    if len(arguments | named) < len(node.args) + len(node.keywords):
+        raise ConfigurationError(f"{field}: {text!r}: an argument is given twice; {expected}.")
     unknown = sorted(set(named) - set(names))
     if unknown:
         raise ConfigurationError(f"{field}: {text!r}: unknown argument {unknown[0]!r}; known: {', '.join(names)}.")
