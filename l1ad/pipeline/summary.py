@@ -75,11 +75,19 @@ def _training(record: TrainingRecord) -> dict[str, Any]:
         "best_validation_loss": record.best_validation_loss,
         "seconds": sum(epoch.seconds for epoch in record.history),
         "events_per_second": record.events_per_second,
-        "history": {
-            "loss": [epoch.loss for epoch in record.history],
-            "val_loss": [epoch.validation_loss for epoch in record.history],
-        },
+        "history": _history(record),
     }
+
+
+def _history(record: TrainingRecord) -> dict[str, list[float]]:
+    """Return the losses of the last phase, and of the float model when it was trained first."""
+    last = record.history[-1].phase if record.history else ""
+    found: dict[str, list[float]] = {}
+    for epoch in record.history:
+        prefix = "" if epoch.phase == last else f"{epoch.phase}_"
+        found.setdefault(f"{prefix}loss", []).append(epoch.loss)
+        found.setdefault(f"{prefix}val_loss", []).append(epoch.validation_loss)
+    return found
 
 
 def headline(report: RunReport) -> dict[str, Any]:

@@ -124,11 +124,17 @@ def history_chart(history: object) -> Chart | None:
     Parameters
     ----------
     history : dict of str to list of float
-        ``loss`` and ``val_loss`` are drawn; None in a list is a gap.
+        ``loss`` and ``val_loss`` are drawn, and ``float_loss`` and ``float_val_loss`` when a float model was trained
+        first, whose loss has other terms; None in a list is a gap.
     """
     if not isinstance(history, dict):
         return None
-    names = {"loss": "training", "val_loss": "validation"}
+    names = {
+        "loss": "training",
+        "val_loss": "validation",
+        "float_loss": "training, float model",
+        "float_val_loss": "validation, float model",
+    }
     series = {text: _points(history[key]) for key, text in names.items() if isinstance(history.get(key), list)}
     series = {text: points for text, points in series.items() if len(points) > 1}
     if not series:
