@@ -88,7 +88,8 @@ def save_checkpoint(
     best : list of ndarray
         Weights of the best epoch, in the model's order.
     """
-    text = json.dumps({"key": key, "progress": progress.to_dict()})
+    counts = {"variables": len(variables), "best": len(best)}
+    text = json.dumps({"key": key, "progress": progress.to_dict(), **counts})
     arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(variables)}
     arrays |= {f"best_{i}": w for i, w in enumerate(best)}
     with whole_file(path) as stream:
@@ -110,14 +111,13 @@ def load_checkpoint(path: Path, key: str) -> tuple[Progress, list[NDArray[Any]],
             meta = json.loads(archive["meta"].tobytes().decode())
             if meta["key"] != key:
                 return None
-            variables = _series(archive, "variable")
-            best = _series(archive, "best")
+            variables = _series(archive, "variable", meta["variables"])
+            best = _series(archive, "best", meta["best"])
             return Progress.from_dict(meta["progress"]), variables, best
     except _DAMAGE as error:
         raise RunFolderError(f"{path}: damaged checkpoint ({error}). Delete it to train from the start.") from error
 
 
-def _series(archive: Any, name: str) -> list[NDArray[Any]]:
+def _series(archive: Any, name: str, count: int) -> list[NDArray[Any]]:
     """Return the arrays name_0, name_1, ... of an archive."""
-    count = sum(1 for key in archive.files if key.startswith(f"{name}_"))
     return [archive[f"{name}_{i}"] for i in range(count)]
