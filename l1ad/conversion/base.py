@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
-import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,10 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from l1ad.conversion.names import check_top
 from l1ad.conversion.preflight import check_model
-from l1ad.errors import ConfigurationError, RunFolderError, nearest
+from l1ad.errors import ConfigurationError, ConversionError, L1adError, RunFolderError, nearest
 from l1ad.hardware.parts import Part
-from l1ad.provenance import check_name, folder_digests, value_digest, write_json
+from l1ad.provenance import folder_digests, value_digest, write_json
 from l1ad.records import FirmwareProject, FixedType
 
 _log = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ def convert(
     RunFolderError
         When the files cannot be written.
     """
-    check_name(job.top, "top")
+    check_top(job.top)
     converter = load_converter(job.backend)
     check_model(model, job.input_type)
     converter.refuse(model, job)
@@ -147,12 +148,40 @@ def convert(
             work.mkdir()
             draft = converter.write(model, job, work)
             project = _finish(draft, job, work)
-            if folder.exists():
-                folder.rename(Path(scratch) / "before")
-            shutil.move(work, folder)
+            _put(work, folder, Path(scratch) / "before")
     except OSError as error:
         raise RunFolderError(f"{folder}: cannot be written ({error}). Free space or choose another folder.") from error
     return project
+
+
+@contextlib.contextmanager
+def engine_errors(engine: str) -> Iterator[None]:
+    """Turn what `engine` raises into a ConversionError; our own errors and those of the disk pass.
+
+    Raises
+    ------
+    ConversionError
+        With the type and text of the engine's error.
+    """
+    try:
+        yield
+    except (L1adError, OSError):
+        raise
+    except Exception as error:  # hls4ml raises bare Exception; the seam turns every type into ours.
+        raise ConversionError(f"{engine} cannot convert the model ({type(error).__name__}: {error}).") from error
+
+
+def _put(work: Path, folder: Path, before: Path) -> None:
+    """Move the new project to `folder`; what was there stays when that fails."""
+    if not folder.exists():
+        work.rename(folder)
+        return
+    folder.rename(before)
+    try:
+        work.rename(folder)
+    except OSError:
+        before.rename(folder)
+        raise
 
 
 def _finish(draft: Draft, job: ConversionJob, work: Path) -> FirmwareProject:

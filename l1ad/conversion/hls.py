@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from l1ad.conversion import hls4ml_handlers
-from l1ad.conversion.base import ConversionJob, Draft
+from l1ad.conversion.base import ConversionJob, Draft, engine_errors
+from l1ad.conversion.hls_files import finish_files
 from l1ad.errors import ConversionError
 from l1ad.hardware.fixed_point import to_float
 from l1ad.provenance import library_version
@@ -26,9 +27,6 @@ _BACKENDS = {"vitis": "Vitis", "vivado": "Vivado"}
 #: Values of a convolution's output beyond which io_parallel does not finish in the vendor tool (measured by hls4ml's
 #: users; hls4ml issue tracker, "io_parallel CNN limits").
 _PARALLEL_LIMIT = 4096
-
-#: Files that hold a path of this machine or a copy of the model, which has its own place in a run.
-_LEFT_OUT = ("hls4ml_config.yml", "keras_model.keras")
 
 #: Events of the test bench.
 _TEST_EVENTS = 100
@@ -54,15 +52,18 @@ class HlsConverter:
         with tempfile.TemporaryDirectory(prefix="l1ad-tb-") as scratch:
             graph = _graph(model, job, folder, Path(scratch))
             graph.config.trace_output = True
-            with _captured():
+            with engine_errors("hls4ml"), _captured():
                 graph.write()
-        for name in _LEFT_OUT:
-            (folder / name).unlink(missing_ok=True)
-        types = {name: _fixed(node.get_output_variable().type.precision) for name, node in graph.graph.items()}
-        output = types.pop("score")
-        types.pop("inputs", None)
+        finish_files(folder, job.top)
+        types = {name: _fixed(node.get_output_variable().type.precision) for name, node in _shown(graph).items()}
+        output = types.pop(model.layers[-1].name)
         engine = f"hls4ml {library_version('hls4ml')}"
         return Draft(engine, output, 1, types, 0, ())
+
+
+def _shown(graph: Any) -> dict[str, Any]:
+    """Return the nodes whose values the C++ can show: what is a view of an array has no code of its own."""
+    return {name: n for name, n in graph.graph.items() if n.get_attr("trace") and n.get_attr("function_cpp")}
 
 
 def _graph(model: Any, job: ConversionJob, folder: Path, scratch: Path) -> Any:
@@ -76,13 +77,10 @@ def _graph(model: Any, job: ConversionJob, folder: Path, scratch: Path) -> Any:
     backend = _BACKENDS[job.backend]
     hls4ml_handlers.register()
     register_layers(hls4ml.backends.get_backend(backend))
-    try:
-        with _captured():
-            layers, inputs, outputs, _ = parse_keras_v3_model(model, allow_da_fallback=False, allow_v2_fallback=False)
-            config = _config(model, job, folder, scratch, layers)
-            return ModelGraph.from_layer_list(config, layers, inputs, outputs)
-    except (AssertionError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-        raise ConversionError(f"hls4ml cannot convert the model ({type(error).__name__}: {error}).") from error
+    with engine_errors("hls4ml"), _captured():
+        layers, inputs, outputs, _ = parse_keras_v3_model(model, allow_da_fallback=False, allow_v2_fallback=False)
+        config = _config(model, job, folder, scratch, layers)
+        return ModelGraph.from_layer_list(config, layers, inputs, outputs)
 
 
 def _config(model: Any, job: ConversionJob, folder: Path, scratch: Path, layers: list[dict[str, Any]]) -> Any:

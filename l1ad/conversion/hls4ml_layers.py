@@ -7,29 +7,29 @@ from typing import Any
 
 import numpy as np
 from hls4ml.backends.template import FunctionCallTemplate, LayerConfigTemplate
-from hls4ml.model.attributes import Attribute, TypeAttribute, WeightAttribute
+from hls4ml.model.attributes import Attribute
 from hls4ml.model.layers import Layer, ZeroPadding2D, layer_map, register_layer
 from hls4ml.model.optimizer.passes.bit_exact import _produce_kif, get_input_kifs, get_output_shape
-from hls4ml.model.types import FixedPrecisionType
 
 from l1ad.records import FixedType
 from l1ad.resources import resource
 from l1ad.scores.spec import ScoreSpec
 
-_SOURCES = ("firmware/hls/nnet_latent_score.h", "firmware/hls/nnet_sum_pooling.h")
+_SOURCES = (
+    "firmware/hls/nnet_latent_score.h",
+    "firmware/hls/nnet_sum_pooling.h",
+    "firmware/hls/nnet_compare_results.h",
+)
 
 
 class HLatentScore(Layer):
     """Node of `l1ad.scores.layers.LatentScore`; attribute ``spec`` is the score as a dictionary."""
 
-    _expected_attributes = (
-        Attribute("spec", value_type=dict),
-        TypeAttribute("table_t", default=FixedPrecisionType(18, 8, False)),
-        WeightAttribute("table"),
-    )
+    # The table is not declared here: hls4ml would ask for it in every score, and only rz has one.
+    _expected_attributes = (Attribute("spec", value_type=dict),)
 
     def initialize(self) -> None:
-        """Declare the output and the table."""
+        """Declare the output and, for rz, the table."""
         self.add_output_variable([1])
         if "table_data" in self.attributes:
             self.add_weights_variable(name="table")

@@ -13,11 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from l1ad.errors import ConfigurationError, ConversionError, nearest
+from l1ad.errors import ConfigurationError, ConversionError, L1adError, nearest
+from l1ad.provenance import check_name
 from l1ad.records import FixedType
 
 #: Bits of an integer that float32 holds exactly (IEEE 754 binary32: 23 stored and one implied).
 EXACT_BITS = 24
+
+#: Options of layers that hls4ml 1.3.0 or alkaid 0.8.2 converts for one value only.
+_OPTIONS = {"dilation_rate": (1, 1), "groups": 1, "data_format": "channels_last"}
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,9 @@ def check_model(model: Any, input_type: FixedType) -> dict[str, int]:
     bits: dict[str, int] = {}
     for layer in model.layers:
         kind = type(layer).__name__
-        if kind not in _RULES:
-            raise ConversionError(f"layer {layer.name}: {kind} cannot be converted. {nearest(kind, _RULES)}")
+        _check_layer(layer, kind)
         if kind == "InputLayer":
-            found = ValueRange(-input_type.minimum, input_type.fraction)
+            found = ValueRange(max(input_type.maximum, -input_type.minimum), input_type.fraction)
         else:
             sources = layer.input if isinstance(layer.input, list) else [layer.input]
             try:
@@ -71,9 +74,32 @@ def check_model(model: Any, input_type: FixedType) -> dict[str, int]:
                 "would round where firmware does not. Use fewer bits in its kernel or in what comes before it."
             )
         ranges[id(layer.output)] = found
-    if type(model.layers[-1]).__name__ != "LatentScore":
-        raise ConversionError(f"layer {model.layers[-1].name}: the last layer must be the score; use to_firmware.")
+    last = model.layers[-1]
+    if type(last).__name__ != "LatentScore" or len(model.outputs) != 1 or model.outputs[0] is not last.output:
+        raise ConversionError(f"layer {last.name}: the only output must be that of the score; use to_firmware.")
     return bits
+
+
+def _check_layer(layer: Any, kind: str) -> None:
+    """Refuse what no rule knows: other layers, names that C++ cannot have, options that the engines cannot do."""
+    if kind not in _RULES:
+        raise ConversionError(f"layer {layer.name}: {kind} cannot be converted. {nearest(kind, _RULES)}")
+    try:
+        check_name(layer.name, "layer")
+    except L1adError as error:
+        raise ConversionError(str(error)) from error
+    if len(layer._inbound_nodes) != 1:
+        raise ConversionError(f"layer {layer.name}: is used {len(layer._inbound_nodes)} times; expected once.")
+    for option, expected in _OPTIONS.items():
+        value = getattr(layer, option, expected)
+        if value != expected:
+            raise ConversionError(f"layer {layer.name}: {option}={value} cannot be converted; expected {expected}.")
+    if kind in ("QDense", "QConv2D"):
+        name = getattr(layer.activation, "__name__", str(layer.activation))
+        if name not in ("linear", "None"):
+            raise ConversionError(
+                f"layer {layer.name}: has the activation {name}; leave it out and put a QActivation behind the layer."
+            )
 
 
 def _sums(layer: Any, inputs: list[ValueRange]) -> ValueRange:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 from pathlib import Path
 from typing import Any
 
 from l1ad.conversion.alkaid_handlers import register
-from l1ad.conversion.base import ConversionJob, Draft
+from l1ad.conversion.base import ConversionJob, Draft, engine_errors
 from l1ad.errors import ConversionError
 from l1ad.provenance import library_version
 from l1ad.records import FixedType, Measurement
@@ -35,19 +36,23 @@ class VerilogConverter:
         from alkaid.codegen.rtl import RTLModel
 
         logic = trace(model, job.input_type)
-        rtl = RTLModel(
-            logic,
-            folder,
-            prj_name=job.top,
-            flavor="verilog",
-            latency_cutoff=job.logic_ns,
-            print_latency=False,
-            part_name=job.part.name,
-            clock_period=job.clock_ns,
-            # Ternary adders lower alkaid's cost, and no vendor figure confirms that.
-            ternary_fuse=False,
-        )
-        rtl.write()
+        with engine_errors("alkaid"):
+            rtl = RTLModel(
+                logic,
+                folder,
+                prj_name=job.top,
+                flavor="verilog",
+                latency_cutoff=job.logic_ns,
+                print_latency=False,
+                part_name=job.part.name,
+                clock_period=job.clock_ns,
+                # Ternary adders lower alkaid's cost, and no vendor figure confirms that.
+                ternary_fuse=False,
+            )
+            rtl.write()
+        for path in sorted((folder / "model").glob("*.gz")):
+            # The gzip header holds the time; equal models should give equal files.
+            path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), mtime=0))
         engine = f"alkaid {library_version('alkaid')}"
         stages = len(rtl.fsm.logic)
         estimates = (
@@ -75,8 +80,6 @@ def trace(model: Any, input_type: FixedType) -> Any:
     register()
     sign = int(input_type.signed)
     kif = (sign, input_type.integer - sign, input_type.fraction)
-    try:
+    with engine_errors("alkaid"):
         inputs, outputs = trace_model(model, HWConfig(*_HARDWARE), _SOLVER, inputs_kif=kif)
         return trace_values(inputs, outputs, keep_dead_inputs=True)
-    except (AssertionError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ConversionError(f"alkaid cannot trace the model ({type(error).__name__}: {error}).") from error
