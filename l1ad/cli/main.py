@@ -6,6 +6,7 @@ import errno
 import importlib
 import inspect
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -119,9 +120,16 @@ def options(
 
     Exit codes: 0 done; 1 a check failed; 2 usage, configuration or data; 3 a tool is missing.
     """
+    if verbose < 2:
+        # TensorFlow writes about GPUs and instruction sets to the standard error unless told otherwise before import.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     level = logging.ERROR if quiet else {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("l1ad").setLevel(level)
+    if not verbose:
+        # What TensorFlow says about processors and graphs is not about the run; its errors come as exceptions.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

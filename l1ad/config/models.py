@@ -77,8 +77,8 @@ class ScoreConfig(_Section):
     kind: Literal["rz", "mu2"] = "rz"
     table_width: int = Field(10, ge=2, le=18, description="bits of an entry of the 1/sigma^2 table, unsigned")
     table_integer: int = Field(8, ge=0, le=18, description="of these, bits left of the point")
-    width: int = Field(20, ge=2, le=24, description="bits of the score, unsigned; float32 holds 24")
-    integer: int = Field(18, ge=0, le=24, description="of these, bits left of the point; larger scores saturate")
+    width: int = Field(22, ge=2, le=24, description="bits of the score, unsigned; float32 holds 24")
+    integer: int = Field(20, ge=0, le=24, description="of these, bits left of the point; larger scores saturate")
 
 
 class TrainingConfig(_Section):
@@ -93,7 +93,7 @@ class TrainingConfig(_Section):
     batch_size: int = Field(1024, gt=0)
     learning_rate: float = Field(3e-3, gt=0)
     quantized_learning_rate: float = Field(1e-3, gt=0, description="at the start of the quantized epochs")
-    beta: float = Field(0.005, ge=0, lt=1, description="loss = (1-beta) reconstruction + beta KL; the paper: 0.8")
+    beta: float = Field(0.01, ge=0, lt=1, description="loss = (1-beta) reconstruction + beta KL; the paper: 0.8")
     target: Literal["whitened", "paper"] = Field(
         "whitened",
         description="whitened: every input over its deviation, padding included; paper: masked, pT standardized",

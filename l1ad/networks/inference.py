@@ -111,7 +111,9 @@ def _predict(
         raise DataError(f"inputs: type {inputs.dtype}; expected raw integers of {input_type}.")
     if len(inputs) == 0:
         raise DataError("inputs: no events.")
-    function = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+    # One signature for every batch size: the last batch is smaller and would otherwise build the graph again.
+    signature = [tf.TensorSpec((None, *shape), tf.float32)]
+    function = tf.function(lambda batch: model(batch, training=False), input_signature=signature)
     parts: list[Sequence[Any]] = []
     seconds, counted = 0.0, 0
     for begin in range(0, len(inputs), batch_size):
