@@ -11,7 +11,7 @@ def report(run: RunArgument) -> None:
     from l1ad.cli.watcher import Watcher
     from l1ad.pipeline.run import run_stages
     from l1ad.pipeline.run_folder import open_run
-    from l1ad.pipeline.summary import PAGE
+    from l1ad.pipeline.stages import PAGE
 
     opened = open_run(run)
     with Watcher() as watcher:

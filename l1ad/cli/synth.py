@@ -28,9 +28,9 @@ def synth(
     from l1ad.cli.watcher import Watcher
     from l1ad.errors import CheckFailedError
     from l1ad.hardware.budgets import read_budget
-    from l1ad.pipeline.firmware import BUDGET_FILE
     from l1ad.pipeline.run import budget_failures, run_stages
     from l1ad.pipeline.run_folder import change_config, open_run
+    from l1ad.pipeline.stages import BUDGET_FILE
     from l1ad.records import BudgetReport
 
     changes: dict[str, object] = {} if workers is None else {"workers": workers}

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from l1ad.cli.terminal import is_quiet, note, progress
-from l1ad.pipeline.run import TITLES
+from l1ad.pipeline.stages import STAGES
 
 
 class Watcher:
@@ -36,7 +36,7 @@ class Watcher:
 
     def begin(self, stage: str) -> None:
         """Open the bar of a stage."""
-        self._title, self._last = TITLES[stage], time.monotonic()
+        self._title, self._last = STAGES[stage].title, time.monotonic()
         if sys.stderr.isatty() and not is_quiet():
             self._bar = self._stack.enter_context(progress(self._title, None))
         else:
@@ -44,13 +44,13 @@ class Watcher:
 
     def skip(self, stage: str) -> None:
         """Write that a stage is unchanged."""
-        note(f"{TITLES[stage]}: unchanged, not run again")
+        note(f"{STAGES[stage].title}: unchanged, not run again")
 
     def end(self, stage: str, seconds: float) -> None:
         """Close the bar and write how long the stage took."""
         self._stack.close()
         self._bar = None
-        note(f"{TITLES[stage]}: done in {seconds:.1f} s")
+        note(f"{STAGES[stage].title}: done in {seconds:.1f} s")
 
     def step(self, text: str) -> None:
         """Show what the stage does now."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1ad.conversion.base import PROJECT_FILE, ConversionJob, convert
+from l1ad.conversion.base import ConversionJob, convert
 from l1ad.emulation.compare import LayerValues
 from l1ad.emulation.ladder import run_ladder, write_bit_report
 from l1ad.emulation.vectors import write_test_vectors
@@ -21,15 +21,13 @@ from l1ad.hardware.parts import resolve_part
 from l1ad.networks.firmware_model import load_model
 from l1ad.networks.inference import KerasOutputs, producers, run_firmware_model
 from l1ad.pipeline.observer import Observer
-from l1ad.pipeline.physics import DATA, TRAIN
+from l1ad.pipeline.projects import projects
 from l1ad.pipeline.run_folder import RunFolder
+from l1ad.pipeline.stages import BITS_FILE, BUDGET_FILE, CONVERT, DATA, EMULATE, SYNTH, TRAIN
 from l1ad.provenance import library_version, write_json
 from l1ad.records import BitReport, FirmwareProject, Measurement
 from l1ad.synthesis.run import synthesize, write_synthesis
-from l1ad.training.fit import FIRMWARE_FILE
-
-CONVERT, EMULATE, SYNTH = "convert", "emulate", "synth"
-BUDGET_FILE = "budget.json"
+from l1ad.training.record import FIRMWARE_FILE
 
 #: Events that go with a project as its test bench.
 _BENCH_EVENTS = 100
@@ -78,20 +76,14 @@ def run_convert(run: RunFolder, observer: Observer) -> None:
         )
         convert(model.keras, job, run.stage(CONVERT) / backend, observer.step)
         observer.advance(number, len(options.backends), backend)
+    _remove_others(run)
 
 
-def projects(run: RunFolder) -> dict[str, FirmwareProject]:
-    """Return backend -> project of the run's configuration.
-
-    Raises
-    ------
-    DataError
-        When a project has not been converted.
-    """
-    return {
-        backend: FirmwareProject.read(run.stage(CONVERT) / backend / PROJECT_FILE)
-        for backend in run.config.conversion.backends
-    }
+def _remove_others(run: RunFolder) -> None:
+    """Remove projects of backends that the configuration no longer names: they show a former network."""
+    for folder in run.stage(CONVERT).iterdir():
+        if folder.is_dir() and folder.name not in run.config.conversion.backends:
+            shutil.rmtree(folder)
 
 
 def run_emulate(run: RunFolder, observer: Observer) -> None:
@@ -153,7 +145,7 @@ def run_synth(run: RunFolder, observer: Observer) -> None:
         run.stage(CONVERT) / "verilog",
         run.build / SYNTH,
         workers=run.config.synthesis.workers,
-        progress=lambda done, total, name: observer.advance(done, total, f"Yosys {name}"),
+        progress=lambda done, total, name: observer.advance(done, total, name),
     )
     write_synthesis(report, run.stage(SYNTH))
     measurements: list[Measurement] = [*report.measurements, *_simulated(run)]
@@ -163,5 +155,6 @@ def run_synth(run: RunFolder, observer: Observer) -> None:
 
 def _simulated(run: RunFolder) -> tuple[Measurement, ...]:
     """Return latency and interval of the RTL simulation; nothing when the run has not been emulated."""
-    path: Path = run.stage(EMULATE) / "bits.json"
-    return BitReport.read(path).measurements if path.exists() else ()
+    if EMULATE not in run.manifest().stages:
+        return ()
+    return BitReport.read(run.stage(EMULATE) / BITS_FILE).measurements

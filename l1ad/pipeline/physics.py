@@ -17,13 +17,13 @@ from l1ad.networks.firmware_model import load_model
 from l1ad.networks.inference import latent_outputs, run_firmware_model
 from l1ad.pipeline.observer import Observer
 from l1ad.pipeline.run_folder import RunFolder
+from l1ad.pipeline.stages import DATA, EVALUATE, TRAIN
 from l1ad.provenance import whole_file
 from l1ad.records import FixedType
 from l1ad.scores.floating import score_float
 from l1ad.training.checkpoint import EpochRecord
-from l1ad.training.fit import ENCODER_FILE, FIRMWARE_FILE, TRAINING_FILE, TrainingRecord, train
-
-DATA, TRAIN, EVALUATE = "data", "train", "evaluate"
+from l1ad.training.fit import train
+from l1ad.training.record import ENCODER_FILE, FIRMWARE_FILE, TRAINING_FILE, TrainingRecord
 
 #: Type in which the scores of a float model are ordered: wide enough to keep their order.
 _FLOAT_SCORE = FixedType(signed=False, width=48, integer=24)

@@ -6,14 +6,16 @@ import contextlib
 import fcntl
 import json
 import logging
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from l1ad import __version__
 from l1ad.config import RunConfig, dump_config, load_config
 from l1ad.config.load import parse_config
-from l1ad.errors import RunFolderError
+from l1ad.errors import DataError, RunFolderError
+from l1ad.pipeline.preflight import check_config
 from l1ad.provenance import file_digest, folder_digests, write_json, write_text
 from l1ad.records import Record
 
@@ -27,9 +29,22 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class StageEntry(Record):
-    """A finished stage: the digest of what went in, the digests of what came out, and how long it took."""
+    """A finished stage.
+
+    Attributes
+    ----------
+    key : str
+        Digest of everything that decided the result.
+    inputs : str
+        Digest of what the stage read in the run: configuration and files of stages before.
+    files : dict of str to str
+        File in the folder of the stage -> SHA-256.
+    seconds : float
+        Time that it took.
+    """
 
     key: str
+    inputs: str
     files: dict[str, str]
     seconds: float
 
@@ -93,6 +108,15 @@ class RunFolder:
         folder = self.stage(name)
         return all((folder / f).is_file() and file_digest(folder / f) == digest for f, digest in entry.files.items())
 
+    def clear(self, name: str) -> None:
+        """Remove the folder of a stage."""
+        folder = self.stage(name)
+        try:
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise RunFolderError(f"{folder}: cannot be removed ({error.strerror or error}).") from error
+
     def digests(self, name: str) -> dict[str, str]:
         """Return the digests of the files of a stage, without hidden ones."""
         folder = self.stage(name)
@@ -101,20 +125,22 @@ class RunFolder:
 
 
 def create_run(config: RunConfig, runs: Path = RUNS) -> RunFolder:
-    """Create the folder of a run, or take the one that is there, with `config` as its configuration.
+    """Create the folder of a run, or take the one that is there. The first stage that runs writes `config` into it.
 
     Raises
     ------
+    ConfigurationError
+        When a value of the configuration cannot be carried out.
     RunFolderError
         When the folder cannot be written or belongs to another version.
     """
+    check_config(config)
     run = RunFolder(runs / config.name, config)
     try:
         run.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError(f"{run.path}: cannot be created ({error}). Choose another folder with --runs.") from error
     run.manifest()
-    run.write_config()
     return run
 
 
@@ -128,9 +154,9 @@ def open_run(path: Path) -> RunFolder:
     """
     for folder in (path, RUNS / path):
         if (folder / CONFIG_FILE).is_file():
-            run = RunFolder(folder, load_config(folder / CONFIG_FILE))
-            run.manifest()
-            return run
+            if (folder / MANIFEST_FILE).exists():
+                _read_manifest(folder / MANIFEST_FILE)
+            return RunFolder(folder, load_config(folder / CONFIG_FILE))
     raise RunFolderError(f"{path}: no run here (no {CONFIG_FILE}). Begin one with: l1ad run CONFIG.")
 
 
@@ -142,28 +168,36 @@ def without_stages(manifest: Manifest, names: Mapping[str, object] | set[str]) -
 
 def _read_manifest(path: Path) -> Manifest:
     """Read a manifest and check its version."""
+    remedy = "Choose another name with -s name=..., or delete the file to run all stages again."
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        version = values["l1ad"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "Delete it to run all stages again."
+        version = json.loads(path.read_text(encoding="utf-8"))["l1ad"]
+        if version != __version__:
+            raise RunFolderError(f"{path}: written by l1ad {version}, this is {__version__}. {remedy}")
+        return Manifest.read(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
         raise RunFolderError(f"{path}: not readable as a manifest ({error}). {remedy}") from error
-    if version != __version__:
-        raise RunFolderError(
-            f"{path}: written by l1ad {version}, this is {__version__}. Choose another name with -s name=..., or "
-            "delete the file to run all stages again."
-        )
-    return Manifest.read(path)
+
+
+class _LogFile(logging.FileHandler):
+    """The log of a run. When it cannot be written, the work goes on."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        """Ignore that a line was not written: the error of the stage says why."""
 
 
 @contextlib.contextmanager
-def locked(run: RunFolder) -> Iterator[None]:
-    """Hold the run for this process, and log into its ``run.log``.
+def locked(run: RunFolder) -> Iterator[Callable[[str], None]]:
+    """Hold the run for this process, and log warnings into its ``run.log``.
+
+    Yields
+    ------
+    callable
+        Writes a line into ``run.log``.
 
     Raises
     ------
     RunFolderError
-        When another process works on the run.
+        When another process works on the run, or the folder cannot be written.
     """
     try:
         stream = (run.path / ".lock").open("w")
@@ -174,29 +208,42 @@ def locked(run: RunFolder) -> Iterator[None]:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise RunFolderError(f"{run.path}: another process works on this run. Wait for it, or stop it.") from error
-        handler = logging.FileHandler(run.path / LOG_FILE, encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        logger = logging.getLogger("l1ad")
-        logger.addHandler(handler)
-        try:
-            yield
-        finally:
-            logger.removeHandler(handler)
+        with _logging_to(run.path / LOG_FILE) as log:
+            yield log
+
+
+@contextlib.contextmanager
+def _logging_to(path: Path) -> Iterator[Callable[[str], None]]:
+    """Send what l1ad logs to the file `path` as well; yield a function that writes a line whatever the level is."""
+    try:
+        handler = _LogFile(path, encoding="utf-8")
+    except OSError as error:
+        raise RunFolderError(f"{path}: cannot be written ({error.strerror or error}).") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("l1ad")
+    logger.addHandler(handler)
+
+    def write(text: str) -> None:
+        handler.handle(logging.makeLogRecord({"name": "l1ad.run", "levelname": "INFO", "msg": text}))
+
+    try:
+        yield write
+    finally:
+        logger.removeHandler(handler)
+        with contextlib.suppress(OSError):
             handler.close()
 
 
 def change_config(run: RunFolder, section: str, changes: Mapping[str, object]) -> RunFolder:
-    """Return the run with fields of a section of its configuration changed, on disk as well.
+    """Return the run with fields of a section of its configuration changed; the next stage that runs writes it.
 
     Raises
     ------
     ConfigurationError
-        When a value is not valid.
+        When a value is not valid or cannot be carried out.
     """
-    if not changes:
-        return run
     values = run.config.model_dump(mode="json")
     values[section] = {**values[section], **changes}
-    changed = RunFolder(run.path, parse_config(values, f"{section} of {run.path}"))
-    changed.write_config()
-    return changed
+    config = parse_config(values, f"{section} of {run.path}")
+    check_config(config)
+    return RunFolder(run.path, config)

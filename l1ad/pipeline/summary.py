@@ -8,19 +8,16 @@ from typing import Any, TypeVar
 
 from l1ad.events.dataset import DATASET_FILE, DatasetRecord
 from l1ad.hardware.parts import resolve_part
-from l1ad.pipeline.firmware import BUDGET_FILE, CONVERT, EMULATE, SYNTH, projects
 from l1ad.pipeline.observer import Observer
-from l1ad.pipeline.physics import DATA, EVALUATE, TRAIN
+from l1ad.pipeline.projects import projects
 from l1ad.pipeline.run_folder import METRICS_FILE, RunFolder
+from l1ad.pipeline.stages import BITS_FILE, BUDGET_FILE, CONVERT, DATA, EMULATE, EVALUATE, REPORT, SYNTH, TRAIN
 from l1ad.provenance import write_json
 from l1ad.records import BitReport, BudgetReport, EvaluationReport, FirmwareProject, Record, SynthesisReport
 from l1ad.reporting.collect import RunReport, collect_report
 from l1ad.reporting.html import write_report
 from l1ad.synthesis.run import REPORT as SYNTHESIS_FILE
-from l1ad.training.fit import TRAINING_FILE, TrainingRecord
-
-REPORT = "report"
-PAGE = "report.html"
+from l1ad.training.record import TRAINING_FILE, TrainingRecord
 
 _R = TypeVar("_R", bound=Record)
 
@@ -47,7 +44,7 @@ def gather(run: RunFolder) -> RunReport:
         config=run.config.model_dump(mode="json"),
         dataset={} if dataset is None else dataset.to_dict(),
         evaluation=_optional(EvaluationReport, run.stage(EVALUATE) / "metrics.json", EVALUATE in finished),
-        bits=_optional(BitReport, run.stage(EMULATE) / "bits.json", EMULATE in finished),
+        bits=_optional(BitReport, run.stage(EMULATE) / BITS_FILE, EMULATE in finished),
         firmware=tuple(firmware.values()),
         synthesis=() if synthesis is None else (synthesis,),
         budget=_optional(BudgetReport, run.stage(SYNTH) / BUDGET_FILE, SYNTH in finished),

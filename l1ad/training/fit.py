@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,49 +16,20 @@ from l1ad.networks.base import load_frontend
 from l1ad.networks.firmware_model import save_model, to_firmware
 from l1ad.networks.quantizers import parse_quantizer
 from l1ad.provenance import value_digest, write_json
-from l1ad.records import Record
 from l1ad.scores.spec import ScoreSpec, score_spec
 from l1ad.training.checkpoint import EpochRecord, Progress
 from l1ad.training.loop import EpochCallback, Phase, train_phase
+from l1ad.training.record import (
+    DECODER_FILE,
+    ENCODER_FILE,
+    FIRMWARE_FILE,
+    TEACHER_FILE,
+    TRAINING_FILE,
+    TrainingRecord,
+)
 from l1ad.training.targets import EventBatches, TargetScale, derive_scale
 
 _log = logging.getLogger(__name__)
-
-ENCODER_FILE = "encoder.keras"
-DECODER_FILE = "decoder.keras"
-FIRMWARE_FILE = "firmware.keras"
-TEACHER_FILE = "float_encoder.keras"
-TRAINING_FILE = "training.json"
-
-
-@dataclass(frozen=True)
-class TrainingRecord(Record):
-    """What a training did.
-
-    Attributes
-    ----------
-    architecture, frontend : str
-    parameters : int
-        Weights of the encoder.
-    best_validation_loss : float
-    best_epoch : int
-        Epoch of the last phase whose weights were kept.
-    events_per_second : float
-        Training events a second, median over the epochs of the last phase.
-    scale : TargetScale
-    score : ScoreSpec
-    history : tuple of EpochRecord
-    """
-
-    architecture: str
-    frontend: str
-    parameters: int
-    best_validation_loss: float
-    best_epoch: int
-    events_per_second: float
-    scale: TargetScale
-    score: ScoreSpec
-    history: tuple[EpochRecord, ...] = field(default_factory=tuple)
 
 
 def latent_score(config: RunConfig) -> ScoreSpec:

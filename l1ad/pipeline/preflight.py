@@ -1,0 +1,29 @@
+"""Refuses a configuration that cannot be carried out, before anything is written."""
+
+from __future__ import annotations
+
+from l1ad.config import RunConfig
+from l1ad.hardware.budgets import limit_value
+from l1ad.hardware.parts import resolve_part
+from l1ad.networks.quantizers import parse_quantizer
+from l1ad.scores.spec import score_spec
+
+_QUANTIZERS = ("kernel", "bias", "activation", "latent_kernel", "mean", "log_variance")
+
+
+def check_config(config: RunConfig) -> None:
+    """Check what the fields of a configuration mean: part, limits, quantizers, score.
+
+    Raises
+    ------
+    ConfigurationError
+        When a part or a limit is not known, a quantizer has no exact firmware, or the score does not fit them.
+    """
+    part = resolve_part(config.conversion.part)
+    for name, limit in config.synthesis.budget.model_dump().items():
+        if limit is not None:
+            limit_value(name, limit, part)
+    types = {
+        field: parse_quantizer(getattr(config.network, field), f"network.{field}").fixed_type for field in _QUANTIZERS
+    }
+    score_spec(config.score, config.network.latent, types["mean"], types["log_variance"])

@@ -1,0 +1,46 @@
+"""What a training leaves: the names of its files and its record. Reading them needs no Keras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from l1ad.records import Record
+from l1ad.scores.spec import ScoreSpec
+from l1ad.training.checkpoint import EpochRecord
+from l1ad.training.targets import TargetScale
+
+ENCODER_FILE = "encoder.keras"
+DECODER_FILE = "decoder.keras"
+FIRMWARE_FILE = "firmware.keras"
+TEACHER_FILE = "float_encoder.keras"
+TRAINING_FILE = "training.json"
+
+
+@dataclass(frozen=True)
+class TrainingRecord(Record):
+    """What a training did.
+
+    Attributes
+    ----------
+    architecture, frontend : str
+    parameters : int
+        Weights of the encoder.
+    best_validation_loss : float
+    best_epoch : int
+        Epoch of the last phase whose weights were kept.
+    events_per_second : float
+        Training events a second, median over the epochs of the last phase.
+    scale : TargetScale
+    score : ScoreSpec
+    history : tuple of EpochRecord
+    """
+
+    architecture: str
+    frontend: str
+    parameters: int
+    best_validation_loss: float
+    best_epoch: int
+    events_per_second: float
+    scale: TargetScale
+    score: ScoreSpec
+    history: tuple[EpochRecord, ...] = field(default_factory=tuple)
