@@ -15,6 +15,8 @@ from l1ad.events.prepare import prepare_dataset
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ENCODER = {
+    "latent": 3,
+    "hidden": (32, 16),
     "kernel": "quantized_bits(6,1,alpha=1)",
     "bias": "quantized_bits(8,2,alpha=1)",
     "activation": "quantized_relu(8,3)",
@@ -22,6 +24,7 @@ ENCODER = {
     "mean": "quantized_bits(10,4,alpha=1)",
     "log_variance": "quantized_bits(8,3,alpha=1)",
 }
+SCORE = {"kind": "rz", "table_width": 10, "table_integer": 5, "width": 20, "integer": 14}
 TRAINING = {
     "float_epochs": 3,
     "epochs": 3,
@@ -30,6 +33,10 @@ TRAINING = {
     "quantized_learning_rate": 1e-3,
     "patience": 10,
     "reduce_patience": 1,
+    "reduce_factor": 0.3,
+    "beta": 0.005,
+    "target": "whitened",
+    "feature_weights": (1.0, 0.1, 0.1),
     "distillation": 0.5,
     "xla": False,
 }
@@ -43,6 +50,7 @@ def configuration(network: dict | None = None, seed: int = 7, **training: object
             "data": {"max_background": 6000, "max_signal": 100},
             "inputs": {"width": 10, "integer": 4},
             "network": {"architecture": "dense_vae", "frontend": "qkeras", **ENCODER, **(network or {})},
+            "score": SCORE,
             "training": TRAINING | training,
         }
     )

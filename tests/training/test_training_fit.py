@@ -14,7 +14,8 @@ from l1ad.networks.architectures import input_shape
 from l1ad.networks.firmware_model import load_model
 from l1ad.networks.inference import latent_outputs, run_firmware_model
 from l1ad.scores.integer import score_raw
-from l1ad.training.fit import TrainingRecord, latent_score, train
+from l1ad.training.fit import latent_score, train
+from l1ad.training.record import TrainingRecord
 from l1ad.training.targets import EventBatches
 
 FILES = {

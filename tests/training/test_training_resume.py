@@ -171,7 +171,7 @@ def test_killed_process_is_resumed_with_the_same_bits(xla, tiny, tmp_path):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         if kills < 3:
             while process.poll() is None and epochs_done(folder) == before:
-                time.sleep(0.02)
+                time.sleep(0.1)
             time.sleep(rng.uniform(0, 1.0))
             process.send_signal(signal.SIGKILL)
         if process.wait() == 0:
