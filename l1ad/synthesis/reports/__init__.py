@@ -1,0 +1,1 @@
+"""Readers of the reports that Vivado HLS, Vitis HLS and Vivado write."""
