@@ -88,7 +88,7 @@ def measure_timing(simulation: RtlSimulation, inputs: Integers) -> tuple[Measure
     simulation : RtlSimulation
         The compiled project.
     inputs : array of int64, shape (N, n_inputs)
-        Raw integers of events with different outputs.
+        Raw integers of events whose outputs change from one to the next.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def _agreed(found: list[int], simulation: RtlSimulation) -> int:
     if len(found) < MINIMUM_TRANSITIONS:
         raise ToolError(
             f"{simulation.project.folder}: {len(found)} of the first {LATENCY_EVENTS} events change the output; "
-            f"expected at least {MINIMUM_TRANSITIONS} to measure the latency."
+            f"expected at least {MINIMUM_TRANSITIONS} to measure the latency. Give more events, or train longer."
         )
     if len(set(found)) > 1:
         raise ToolError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from l1ad.config import RunConfig
+from l1ad.conversion.names import check_top
 from l1ad.hardware.budgets import limit_value
 from l1ad.hardware.parts import resolve_part
 from l1ad.networks.quantizers import parse_quantizer
@@ -12,13 +13,17 @@ _QUANTIZERS = ("kernel", "bias", "activation", "latent_kernel", "mean", "log_var
 
 
 def check_config(config: RunConfig) -> None:
-    """Check what the fields of a configuration mean: part, limits, quantizers, score.
+    """Check what the fields of a configuration mean: name of the firmware, part, limits, quantizers, score.
 
     Raises
     ------
+    ConversionError
+        When the name of the run is a word of C++ or Verilog.
     ConfigurationError
         When a part or a limit is not known, a quantizer has no exact firmware, or the score does not fit them.
     """
+    if config.network.frontend != "float":
+        check_top(config.name)
     part = resolve_part(config.conversion.part)
     for name, limit in config.synthesis.budget.model_dump().items():
         if limit is not None:
