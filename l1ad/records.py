@@ -129,7 +129,8 @@ class Measurement(Record):
     unit : str
         Unit, empty for a count.
     stage : str
-        ``estimate``, ``csynth``, ``synth``, ``route``, ``simulation`` or ``measured``; never mixed.
+        ``estimate``, ``csynth``, ``cosim``, ``synth``, ``place``, ``route``, ``simulation`` or ``measured``; never
+        mixed.
     source : str
         Tool and version, and the file when there is one.
     """

@@ -40,6 +40,7 @@ VERBS = {
     "convert": Verb("l1ad.cli.convert", "convert", "Write the firmware projects of a run."),
     "emulate": Verb("l1ad.cli.emulate", "emulate", "Simulate the firmware and compare every integer with Keras."),
     "synth": Verb("l1ad.cli.synth", "synth", "Estimate resources and timing, and hold them against the budget."),
+    "check": Verb("l1ad.cli.check", "check", "Hold a run and the reports of its tools against a budget."),
     "report": Verb("l1ad.cli.report", "report", "Write the HTML page and the JSON of a run."),
     "doctor": Verb("l1ad.cli.doctor", "doctor", "Which tools and libraries are present, and how to get the rest."),
 }

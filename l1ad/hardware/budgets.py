@@ -1,4 +1,8 @@
-"""Budgets: limits on latency, interval and resources, against what was measured."""
+"""Budgets: limits on latency, interval and resources, against what was measured.
+
+The simple form, a mapping of six quantities to numbers or percentages of the part, belongs to a run's configuration.
+What a budget file can say beyond it is in `l1ad.hardware.limits`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from l1ad.records import BudgetLine, BudgetReport, Measurement
 UNITS = {"latency_ns": "ns", "ii": "clocks", "lut": "", "ff": "", "dsp": "", "bram": "RAMB36"}
 
 #: Stages of a measurement, best first. When several tools measured one quantity, the best stage decides.
-STAGE_ORDER = ("measured", "route", "synth", "simulation", "csynth", "estimate")
+STAGE_ORDER = ("measured", "route", "place", "synth", "cosim", "simulation", "csynth", "estimate")
 
 _PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?)\s*%\s*")
 

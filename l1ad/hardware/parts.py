@@ -1,12 +1,13 @@
 """The FPGAs of level-1 triggers: full part names and what they hold.
 
 Capacities are those of AMD's product tables: DS890 ("UltraScale Architecture and Product Data Sheet: Overview") and
-DS180 ("7 Series FPGAs Data Sheet: Overview"). A part whose numbers stand in neither is not listed.
+DS180 ("7 Series FPGAs Data Sheet: Overview"), or what AMD's own tools state as available in reports for the part.
+A part whose numbers stand in none of them is not listed: of the Versal devices only VC1902 is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from l1ad.errors import ConfigurationError, nearest
 from l1ad.records import Record
@@ -26,13 +27,16 @@ class Part(Record):
     name : str
         Full name with package, speed grade and temperature range, as vendor tools want it.
     family : str
-        ``virtex_ultrascale_plus``, ``kintex_ultrascale_plus``, ``kintex_ultrascale`` or ``virtex_7``.
+        ``virtex_ultrascale_plus``, ``kintex_ultrascale_plus``, ``zynq_ultrascale_plus``, ``kintex_ultrascale``,
+        ``versal_ai_core`` or ``virtex_7``.
     lut, ff, dsp, bram36, uram : int
         Six-input LUTs, flip-flops, DSP slices, 36-kbit block RAMs and 288-kbit UltraRAMs.
     slrs : int
         Super logic regions: dies on the interposer. Logic that crosses from one to another is slower.
     source : str
         Document that states the capacities.
+    smallest_region : dict of str to int
+        Resource -> what the smallest region holds, where the regions differ. Empty when all are equal.
     """
 
     device: str
@@ -45,6 +49,30 @@ class Part(Record):
     uram: int
     slrs: int
     source: str
+    smallest_region: dict[str, int] = field(default_factory=dict)
+
+    def capacity(self, resource: str) -> int:
+        """Return what the part holds of ``lut``, ``ff``, ``dsp``, ``bram`` (36 kbit) or ``uram``.
+
+        Raises
+        ------
+        ConfigurationError
+            When `resource` is none of them.
+        """
+        held = {"lut": self.lut, "ff": self.ff, "dsp": self.dsp, "bram": self.bram36, "uram": self.uram}
+        if resource not in held:
+            raise ConfigurationError(f"resource {resource!r} is not known. {nearest(resource, held)}")
+        return held[resource]
+
+    def region(self, resource: str) -> float:
+        """Return what one super logic region holds of `resource`, the smallest when they differ.
+
+        Examples
+        --------
+        >>> resolve_part("xcvu9p").region("lut"), resolve_part("xcu55c").region("dsp")
+        (394080.0, 2880.0)
+        """
+        return float(self.smallest_region.get(resource, self.capacity(resource) / self.slrs))
 
 
 #: Device -> part. The full names are those of boards and projects of the trigger community.
@@ -74,6 +102,56 @@ PARTS: dict[str, Part] = {
             uram=1_280,
             slrs=4,
             source=_DS890,
+        ),
+        Part(
+            device="xcvu7p",
+            name="xcvu7p-flva2104-2-e",
+            family="virtex_ultrascale_plus",
+            lut=788_160,
+            ff=1_576_320,
+            dsp=4_560,
+            bram36=1_440,
+            uram=640,
+            slrs=2,
+            source="two of the regions that Vitis HLS states as 'Available SLR' for xcvu9p, of which it has the die",
+        ),
+        Part(
+            device="xcu55c",
+            name="xcu55c-fsvh2892-2L-e",
+            family="virtex_ultrascale_plus",
+            lut=1_303_680,
+            ff=2_607_360,
+            dsp=9_024,
+            bram36=2_016,
+            uram=960,
+            slrs=3,
+            source="'Available' in reports of Vitis HLS for the Alveo U280 and U55C (the die of xcvu37p)",
+            # One die with the memory controllers, two of xcvu11p: Wikipedia, List of Xilinx FPGAs; the sum is right.
+            smallest_region={"lut": 432_000, "ff": 864_000, "dsp": 2_880, "bram": 672, "uram": 320},
+        ),
+        Part(
+            device="xczu9eg",
+            name="xczu9eg-ffvb1156-2-e",
+            family="zynq_ultrascale_plus",
+            lut=274_080,
+            ff=548_160,
+            dsp=2_520,
+            bram36=912,
+            uram=0,
+            slrs=1,
+            source="'Available' in a report of Vivado HLS 2019.2 for xczu9eg-ffvb1156-2-e, the part of the ZCU102",
+        ),
+        Part(
+            device="xcvc1902",
+            name="xcvc1902-vsva2197-2MP-e-S",
+            family="versal_ai_core",
+            lut=899_840,
+            ff=1_799_680,
+            dsp=1_968,
+            bram36=967,
+            uram=463,
+            slrs=1,
+            source="'Available' in reports of Vivado for the VCK190 (AMD Vitis tutorials); 1968 DSP also in AMD UG1702",
         ),
         Part(
             device="xcku15p",

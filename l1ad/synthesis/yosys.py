@@ -30,6 +30,7 @@ from l1ad.synthesis.yosys_worker import CellReport, Request
 _FAMILIES = {
     "virtex_ultrascale_plus": "xcup",
     "kintex_ultrascale_plus": "xcup",
+    "zynq_ultrascale_plus": "xcup",
     "kintex_ultrascale": "xcu",
     "virtex_7": "xc7",
 }
@@ -100,6 +101,8 @@ class YosysSynthesizer:
     def plan(self, project_dir: Path, project: FirmwareProject, work_dir: Path) -> SynthesisPlan:
         """Return one job a stage and one for the top, or one for all when ``flat``."""
         tool, part = self.find(), resolve_part(project.part)
+        if part.family not in _FAMILIES:
+            raise ConfigurationError(f"{project_dir}: Yosys maps to no cells of {part.device} ({part.family}).")
         works = self._works(read_design(project_dir, project))
         jobs = tuple(self._job(tool, part, project, work) for work in works)
         return SynthesisPlan(tool, part.name, project.digest, jobs, value_digest([job.digest for job in jobs]))

@@ -45,3 +45,26 @@ def test_malformed_names(name: str) -> None:
         return
     with pytest.raises(ConfigurationError):
         resolve_part(name)
+
+
+@pytest.mark.parametrize("device", sorted(PARTS))
+def test_regions_make_no_more_than_the_part(device: str) -> None:
+    part = PARTS[device]
+    for resource in ("lut", "ff", "dsp", "bram", "uram"):
+        assert part.region(resource) * part.slrs <= part.capacity(resource)
+        assert part.region(resource) * part.slrs >= 0.95 * part.capacity(resource)
+    with pytest.raises(ConfigurationError, match="resource 'luts' is not known"):
+        part.capacity("luts")
+
+
+@pytest.mark.parametrize(
+    ("device", "region"), [("xcvu9p", 394_080), ("xcvu7p", 394_080), ("xcvu13p", 432_000), ("xcku115", 331_680)]
+)
+def test_luts_of_one_region(device: str, region: int) -> None:
+    assert PARTS[device].region("lut") == region
+
+
+def test_u55c_is_the_sum_of_its_dies() -> None:
+    part = PARTS["xcu55c"]
+    assert part.lut == 439_680 + 2 * part.region("lut")
+    assert part.dsp == part.region("dsp") + 2 * 3_072

@@ -1,0 +1,53 @@
+"""The verb `check`: a budget file against a run and the reports of its tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from l1ad.cli.options import RunArgument
+
+
+def check(
+    run: RunArgument,
+    budget: Annotated[Path, typer.Option(help="YAML of limits; docs/synthesis.md says what it can hold.")],
+    reports: Annotated[
+        Path | None, typer.Option(help="Folder with reports of Vivado HLS, Vitis HLS or Vivado, or one report.")
+    ] = None,
+) -> None:
+    """Hold what was measured of a run against a budget file.
+
+    Counted are the simulation and the synthesis of the run, and with --reports what vendor tools wrote. For each
+    limit the most true stage decides, or the stage that the limit names. The exit code is 1 when a limit is exceeded
+    or was not measured, or a co-simulation failed; the message says by how much and which file.
+    """
+    from l1ad.cli.terminal import note, say, show_table
+    from l1ad.errors import CheckFailedError
+    from l1ad.hardware.limits import read_limits
+    from l1ad.pipeline.check import check_run
+    from l1ad.pipeline.run_folder import open_run
+
+    limits = read_limits(budget)
+    found = check_run(open_run(run), limits, reports)
+    columns = ("Quantity", "Value", "Limit", "As written", "Unit", "Stage", "Verdict", "Source")
+    rows = [
+        (
+            line.name,
+            "not measured" if line.value is None else f"{line.value:g}",
+            f"{line.limit:g}",
+            line.written_as,
+            line.unit,
+            line.stage,
+            "passed" if line.passed else "failed",
+            line.source,
+        )
+        for line in found.budget.lines
+    ]
+    show_table("budget", columns, rows, numeric=("Value", "Limit"))
+    for warning in found.warnings:
+        note(f"warning: {warning}")
+    if not found.passed:
+        raise CheckFailedError(f"{budget}: " + "; ".join(found.failures))
+    say(f"{budget}: all {len(rows)} limits hold.")
