@@ -124,13 +124,10 @@ def options(
     if verbose < 2:
         # TensorFlow writes about GPUs and instruction sets to the standard error unless told otherwise before import.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     level = logging.ERROR if quiet else {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("l1ad").setLevel(level)
-    if not verbose:
-        # What TensorFlow says about processors and graphs is not about the run; its errors come as exceptions.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

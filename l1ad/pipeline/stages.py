@@ -55,13 +55,20 @@ class Stage:
 
 #: Stages in their order.
 STAGES: dict[str, Stage] = {
-    DATA: Stage("events", "l1ad.pipeline.physics:run_data", ("data", "inputs"), (), ("events", "hardware"), keeps=True),
+    DATA: Stage(
+        "events",
+        "l1ad.pipeline.physics:run_data",
+        ("data", "inputs"),
+        (),
+        ("events", "hardware/fixed_point.py"),
+        keeps=True,
+    ),
     TRAIN: Stage(
         "training",
         "l1ad.pipeline.physics:run_train",
         ("seed", "network", "score", "training"),
         (DATA,),
-        ("training", "networks", "scores", "hardware"),
+        ("training", "networks", "scores", "hardware/fixed_point.py"),
         keeps=True,
     ),
     EVALUATE: Stage(
@@ -69,7 +76,7 @@ STAGES: dict[str, Stage] = {
         "l1ad.pipeline.physics:run_evaluate",
         ("evaluation",),
         (DATA, TRAIN),
-        ("evaluation", "networks", "scores", "hardware", "pipeline/physics.py"),
+        ("evaluation", "networks", "scores", "hardware/fixed_point.py", "pipeline/physics.py"),
     ),
     CONVERT: Stage(
         "conversion",
@@ -84,7 +91,7 @@ STAGES: dict[str, Stage] = {
         "l1ad.pipeline.firmware:run_emulate",
         ("emulation",),
         (DATA, TRAIN, CONVERT),
-        ("emulation", "networks", "hardware", "firmware", "pipeline/firmware.py"),
+        ("emulation", "networks", "hardware/fixed_point.py", "firmware", "pipeline/firmware.py"),
     ),
     SYNTH: Stage(
         "synthesis",
