@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri_exp
-from scipy.stats import chi2, gamma
+from scipy.special import gammaincc, gammaln, ndtri_exp
+from scipy.stats import gamma
 
 from l1ad.errors import DataError
 from l1ad.records import Record
@@ -18,6 +18,10 @@ from l1ad.validation.weighted_chi2 import log_survival
 _RESAMPLES = 200
 #: Toys below which no two moments are quoted.
 _FEWEST_TOYS = 10
+#: Logarithm below which a probability is near the smallest float.
+_UNDERFLOW = -600.0
+#: Terms of the continued fraction; at such arguments a few give double precision.
+_TERMS = 30
 
 
 @dataclass(frozen=True)
@@ -120,18 +124,53 @@ def empirical(t: float, toys: Floats) -> Significance:
 def gamma_model(t: float, toys: Floats) -> Significance:
     """Return the Gamma distribution with the mean and the variance of the toys."""
     shape, scale = _gamma_moments(toys)
-    log_p = float(gamma.logsf(t, shape, scale=scale))
+    log_p = float(log_gamma_survival(np.array(t / scale), np.array(shape)))
     resampled = _resampled(toys)
     mean, variance = resampled.mean(axis=1), resampled.var(axis=1, ddof=1)
-    shifted = gamma.logsf(t, mean**2 / variance, scale=variance / mean)
+    shifted = log_gamma_survival(t * mean / variance, mean**2 / variance)
     return Significance("gamma", log_p, significance(log_p), _spread(shifted))
 
 
 def chi2_model(t: float, toys: Floats) -> Significance:
     """Return the chi-squared distribution with the mean of the toys, as the papers use it."""
-    log_p = float(chi2.logsf(t, toys.mean()))
-    shifted = chi2.logsf(t, _resampled(toys).mean(axis=1))
+    if toys.mean() <= 0:
+        raise DataError(f"toys with mean {toys.mean():g} have no chi-squared model. Check the pool.")
+    log_p = float(log_gamma_survival(np.array(t / 2), np.array(toys.mean() / 2)))
+    shifted = log_gamma_survival(np.array(t / 2), _resampled(toys).mean(axis=1) / 2)
     return Significance("chi2", log_p, significance(log_p), _spread(shifted))
+
+
+def log_gamma_survival(x: Floats, shape: Floats) -> Floats:
+    """Return ``log Q(shape, x)`` of the regularized incomplete gamma function, far into the tail as well.
+
+    Where the function underflows, its continued fraction gives the logarithm.
+
+    Parameters
+    ----------
+    x, shape : ndarray of float64
+        They broadcast; x of 0 or less gives 0.
+
+    References
+    ----------
+    NIST Digital Library of Mathematical Functions, 8.9.2 (continued fraction).
+
+    Examples
+    --------
+    >>> log_gamma_survival(np.array([1.0, 2000.0]), np.array([1.0, 1.0])).round(9).tolist()
+    [-1.0, -2000.0]
+    """
+    x, shape = np.broadcast_arrays(np.maximum(x, 0.0), shape)
+    with np.errstate(divide="ignore"):
+        result = np.log(gammaincc(shape, x))
+    far = result < _UNDERFLOW
+    if far.any():
+        y, a = x[far], shape[far]
+        fraction = y + 2 * _TERMS + 1 - a
+        for k in range(_TERMS, 0, -1):
+            fraction = y + 2 * k - 1 - a - k * (k - a) / fraction
+        result = np.where(far, 0.0, result)
+        result[far] = a * np.log(y) - y - gammaln(a) - np.log(fraction)
+    return np.asarray(result)
 
 
 def gamma_threshold(toys: Floats, false_alarm_rate: float) -> float:
