@@ -65,8 +65,12 @@ def rate_cell(threshold: Threshold | None) -> Cell:
         return missing()
     if threshold.rate_khz is None:
         return missing("not known: no acceptance given")
-    relative = threshold.fpr_error / threshold.fpr if threshold.fpr > 0 else 0.0
-    return number_with_error(threshold.rate_khz, threshold.rate_khz * relative, "kHz")
+    rate = threshold.rate_khz
+    error = rate * threshold.fpr_error / threshold.fpr if threshold.fpr > 0 else 0.0
+    if 0 < rate < 1e-3:
+        # Decimals would begin with a row of zeros that nobody counts.
+        return Cell(power(rate), rate, power(float(f"{error:.1e}")), error, "kHz")
+    return number_with_error(rate, error, "kHz")
 
 
 def signals_table(evaluation: EvaluationReport) -> Table:
