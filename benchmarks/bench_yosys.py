@@ -1,8 +1,8 @@
 """Compares Yosys with one pipeline stage a process against Yosys on the flat design.
 
-    python benchmarks/yosys_stages.py                      # a 57-32-16-3 network with random 5-bit weights
-    python benchmarks/yosys_stages.py --project RUN/convert/verilog
-    python benchmarks/yosys_stages.py --widths 16,8,3 --weight-bits 4 --json table.json
+    python benchmarks/bench_yosys.py                      # a 32-16-3 network with random 5-bit weights
+    python benchmarks/bench_yosys.py --project RUN/convert/verilog
+    python benchmarks/bench_yosys.py --widths 57,32,16,3 --json table.json     # minutes
 
 Both ways map the same Verilog with the same options. CPU time is that of all processes together and depends little
 on what else the machine does; wall time does.
@@ -106,7 +106,7 @@ def main() -> None:
     """Parse the arguments, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--project", type=Path, help="Verilog project with project.json; default: a random network")
-    parser.add_argument("--widths", default="57,32,16,3", help="inputs and neurons of each layer")
+    parser.add_argument("--widths", default="32,16,3", help="inputs and neurons of each layer")
     parser.add_argument("--weight-bits", type=int, default=5)
     parser.add_argument("--workers", type=int, default=0, help="processes at a time; 0: one a core")
     parser.add_argument("--json", type=Path, help="write the table here too")
