@@ -17,12 +17,30 @@ def synth(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes; 0: one a core.")] = None,
     force: Force = False,
+    tool: Annotated[str, typer.Option(help="yosys, vitis, vivado_hls or vivado.")] = "yosys",
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write what has to be run for a vendor tool, and stop.")
+    ] = None,
+    read: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Take the results of such a folder into the run.")
+    ] = None,
+    steps: Annotated[
+        str, typer.Option(help="Steps of a vendor tool, such as csynth,cosim,export,synth,impl; by default all.")
+    ] = "",
+    container: Annotated[str, typer.Option(help="Run the vendor tool in a container of this image.")] = "",
+    host: Annotated[str, typer.Option(help="Run the vendor tool on this machine, by ssh.")] = "",
 ) -> None:
-    """Estimate the resources of a run with Yosys and hold them against the budget.
+    """Estimate the resources of a run with Yosys, or run a vendor tool, and hold them against the budget.
 
     Latency and initiation interval come from the simulation, so emulate first. The exit code is 1 when a limit is
-    exceeded or was not measured.
+    exceeded or was not measured, or a step of a vendor tool failed. What a vendor tool gave is held against a budget
+    by `l1ad check`.
     """
+    if tool != "yosys" or plan is not None or read is not None:
+        from l1ad.cli.vendor import vendor_synth
+
+        vendor_synth(run, tool, plan, read, steps=steps, container=container, host=host)
+        return
     from l1ad.cli.results import show_results
     from l1ad.cli.terminal import say
     from l1ad.cli.watcher import Watcher

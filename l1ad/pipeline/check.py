@@ -9,6 +9,7 @@ from l1ad.hardware.limits import Limits, check_limits, excess
 from l1ad.hardware.parts import resolve_part
 from l1ad.pipeline.run_folder import RunFolder
 from l1ad.pipeline.stages import BITS_FILE, EMULATE, SYNTH
+from l1ad.pipeline.vendor import kept_results
 from l1ad.records import BitReport, BudgetReport, Measurement, Record
 from l1ad.synthesis.reports.folder import read_reports
 from l1ad.synthesis.reports.record import ReportSet
@@ -46,7 +47,7 @@ def check_run(run: RunFolder, limits: Limits, reports: Path | None = None) -> Ch
     Parameters
     ----------
     run : RunFolder
-        Its synthesis and its simulation count, where they have run and are not stale.
+        Its synthesis, its simulation, and what vendor tools gave for it count, where they are not stale.
     limits : Limits
         Percentages refer to the part that they name, or to that of the run.
     reports : Path, optional
@@ -58,20 +59,20 @@ def check_run(run: RunFolder, limits: Limits, reports: Path | None = None) -> Ch
         When a report cannot be read or is of another part, or there is none.
     """
     wanted = resolve_part(run.config.conversion.part)
-    measurements = list(_own_measurements(run))
-    found: ReportSet | None = None
+    kept, stale = kept_results(run)
+    sets = [results.reports for results in kept]
     if reports is not None:
-        found = read_reports(reports, part=wanted.name)
-        measurements.extend(found.measurements)
+        sets.append(read_reports(reports, part=wanted.name))
+    measurements = [*_own_measurements(run), *(m for found in sets for m in found.measurements)]
     budget = check_limits(limits, measurements, resolve_part(limits.part) if limits.part else wanted)
-    logs = "" if found is None else "; ".join(f"{name}: {line}" for name, line in found.log_errors.items())
+    logs = "; ".join(f"{name}: {line}" for found in sets for name, line in found.log_errors.items())
     failures = [
         excess(line) + (f"; log {logs}" if logs and line.value is None else "")
         for line in budget.lines
         if not line.passed
     ]
-    warnings = () if found is None else found.all_warnings + _clock_warning(run, found)
-    return CheckReport(budget, (*failures, *(found.failures if found is not None else ())), warnings)
+    warnings = tuple(w for found in sets for w in (*found.all_warnings, *_clock_warning(run, found)))
+    return CheckReport(budget, (*failures, *(f for found in sets for f in found.failures)), stale + warnings)
 
 
 def _own_measurements(run: RunFolder) -> tuple[Measurement, ...]:

@@ -8,7 +8,12 @@ from l1ad.errors import ConfigurationError, nearest
 from l1ad.synthesis.base import Synthesizer
 
 #: Name -> module:class.
-SYNTHESIZERS = {"yosys": "l1ad.synthesis.yosys:YosysSynthesizer"}
+SYNTHESIZERS = {
+    "yosys": "l1ad.synthesis.yosys:YosysSynthesizer",
+    "vitis": "l1ad.synthesis.vendor.synthesizer:VitisSynthesizer",
+    "vivado_hls": "l1ad.synthesis.vendor.synthesizer:VivadoHlsSynthesizer",
+    "vivado": "l1ad.synthesis.vendor.synthesizer:VivadoSynthesizer",
+}
 
 
 def get_synthesizer(name: str, **options: object) -> Synthesizer:

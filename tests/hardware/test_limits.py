@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from l1ad.errors import ConfigurationError, DataError
 from l1ad.hardware.limits import Limit, bound_value, check_limits, excess, parse_limits, read_limits
@@ -152,3 +153,11 @@ def test_impossible_measurements(value: float) -> None:
         check({"lut": 5}, measured("lut", value))
     with pytest.raises(DataError, match="unknown stage 'guess'"):
         check({"lut": 5}, measured("lut", 1, "guess"))
+
+
+def test_example_of_the_guide_is_valid() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "synthesis.md").read_text()
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    found = parse_limits(yaml.safe_load(example))
+    assert (found.part, found.share, len(found.limits)) == ("xcvu9p", 10, 9)
+    assert [str(limit) for limit in found.limits if limit.name == "slack_ns"] == ["≥ 0 at route"]
