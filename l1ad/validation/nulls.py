@@ -18,6 +18,8 @@ from l1ad.validation.weighted_chi2 import log_survival
 _RESAMPLES = 200
 #: Toys below which no two moments are quoted.
 _FEWEST_TOYS = 10
+#: Share of positive toys that a statistic needs for a Gamma model.
+_POSITIVE = 0.9
 #: Logarithm below which a probability is near the smallest float.
 _UNDERFLOW = -600.0
 #: Terms of the continued fraction; at such arguments a few give double precision.
@@ -85,7 +87,8 @@ def significances(t: float, toys: Floats, weights: Floats | None = None) -> tupl
     Returns
     -------
     tuple of Significance
-        Empirical, Gamma and chi-squared of the toys, weighted chi-squared of `weights`; those that there are.
+        Empirical, Gamma and chi-squared of the toys, weighted chi-squared of `weights`; those that there are. A
+        statistic that is often negative, such as MMD, has no Gamma and no chi-squared model.
 
     Raises
     ------
@@ -96,7 +99,9 @@ def significances(t: float, toys: Floats, weights: Floats | None = None) -> tupl
         raise DataError("a statistic is NaN or infinite, so it has no p-value.")
     found = []
     if len(toys) >= _FEWEST_TOYS:
-        found += [empirical(t, toys), gamma_model(t, toys), chi2_model(t, toys)]
+        found.append(empirical(t, toys))
+        if float((toys > 0).mean()) > _POSITIVE:
+            found += [gamma_model(t, toys), chi2_model(t, toys)]
     if weights is not None:
         log_p = log_survival(t, weights)
         found.append(Significance("weighted_chi2", log_p, significance(log_p), 0.0))
