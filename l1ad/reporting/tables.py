@@ -66,7 +66,8 @@ def rate_cell(threshold: Threshold | None) -> Cell:
     if threshold.rate_khz is None:
         return missing("not known: no acceptance given")
     rate = threshold.rate_khz
-    error = rate * threshold.fpr_error / threshold.fpr if threshold.fpr > 0 else 0.0
+    relative = threshold.fpr_error / threshold.fpr if threshold.fpr > 0 else 0.0
+    error = rate * relative
     if 0 < rate < 1e-3:
         # Decimals would begin with a row of zeros that nobody counts.
         return Cell(power(rate), rate, power(float(f"{error:.1e}")), error, "kHz")
