@@ -72,6 +72,7 @@ def check_run(run: RunFolder, limits: Limits, reports: Path | None = None) -> Ch
         if not line.passed
     ]
     warnings = tuple(w for found in sets for w in (*found.all_warnings, *_clock_warning(run, found)))
+    warnings += tuple(f"log {name}: {line}" for found in sets for name, line in found.log_errors.items())
     return CheckReport(budget, (*failures, *(f for found in sets for f in found.failures)), stale + warnings)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from l1ad.errors import DataError
@@ -208,3 +210,32 @@ def test_decisive_line(tmp_path: Path, text: str, line: str | None) -> None:
     log.write_text(text)
     assert decisive_error(log) == line
     assert decisive_error(tmp_path / "absent.log") is None
+
+
+@pytest.mark.parametrize(
+    "sample", sorted(path.name for path in SAMPLES.rglob("*") if path.suffix in (".xml", ".rpt", ".v"))
+)
+def test_cut_or_damaged_report_never_states_something_else(tmp_path: Path, sample: str) -> None:
+    source = next(SAMPLES.rglob(sample))
+    whole, data, rng = read_report(source), source.read_bytes(), np.random.default_rng(1)
+    assert whole is not None
+    stated = {(m.name, m.stage): m.value for m in whole.measurements}
+    path, refused = tmp_path / sample, 0
+    for cut in range(1, 40):
+        path.write_bytes(data[: cut * len(data) // 40])
+        try:
+            found = read_report(path)
+        except DataError:
+            refused += 1
+            continue
+        refused += found is None
+        for m in found.measurements if found is not None else ():
+            assert stated[m.name, m.stage] == m.value
+    assert refused > 0
+    for _ in range(40):
+        damaged = bytearray(data)
+        for _ in range(5):
+            damaged[int(rng.integers(len(damaged)))] = int(rng.choice(list(b"|+-0 \n<>&?x\x00\xff")))
+        path.write_bytes(bytes(damaged))
+        with contextlib.suppress(DataError):  # any other error fails the test
+            read_report(path)

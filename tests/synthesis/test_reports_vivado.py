@@ -10,6 +10,7 @@ import pytest
 from l1ad.errors import DataError
 from l1ad.synthesis.reports.power import read_power
 from l1ad.synthesis.reports.record import ToolReport
+from l1ad.synthesis.reports.route_status import read_route_status
 from l1ad.synthesis.reports.timing import read_timing
 from l1ad.synthesis.reports.utilization import read_utilization
 
@@ -150,11 +151,24 @@ def test_part_of_a_design_is_not_taken(edited: Callable[..., Path]) -> None:
 
 def test_utilization_that_is_cut_off(tmp_path: Path) -> None:
     path, text = tmp_path / "a_utilization_routed.rpt", (SAMPLES / "utilization_routed.rpt").read_text()
-    path.write_text(text[: text.index("| CLB LUTs")])
+    path.write_text(text[: text.index("+----", text.index("| CLB LUTs"))])
+    with pytest.raises(DataError, match="cut off before its last table"):
+        read_utilization(path)
+    path.write_text(text[: text.index("1. CLB Logic")] + "+--+\n| a |\n+--+\n")
     with pytest.raises(DataError, match="no table with LUTs"):
         read_utilization(path)
     with pytest.raises(DataError, match="Utilization Design Information"):
         read_utilization(SAMPLES / "power_routed.rpt")
+
+
+def test_utilization_that_ends_before_its_black_boxes(edited: Callable[..., Path]) -> None:
+    contents = "Table of Contents\n-----------------\n1. CLB Logic\n10. Black Boxes\n\n1. CLB Logic\n------------"
+    path = edited("utilization_routed.rpt", ("1. CLB Logic\n------------", contents))
+    assert values(read_utilization(path))["lut"] == 4321
+    text = path.read_text()
+    path.write_text(text[: text.rindex("10. Black Boxes")])
+    with pytest.raises(DataError, match="cut off before its last table"):
+        read_utilization(path)
 
 
 def test_hierarchy_lists_instances() -> None:
@@ -243,3 +257,16 @@ def test_power_of_nothing_and_cut_off(edited: Callable[..., Path]) -> None:
     assert set(values(report)) == {"junction_c"}
     with pytest.raises(DataError, match="Total On-Chip Power"):
         read_power(edited("power_routed.rpt", ("| Total On-Chip Power (W)  | 3.125        |\n", "")))
+
+
+def test_route_status(edited: Callable[..., Path]) -> None:
+    report = read_route_status(SAMPLES / "route_status.rpt")
+    assert (report.kind, report.stage, report.failures) == ("route_status", "route", ())
+    errors = edited("route_status.rpt", ("errors.......... :           0 :", "errors.......... :           7 :"))
+    assert read_route_status(errors).failures == ("7 nets with routing errors",)
+    open_nets = edited(
+        "route_status.rpt", ("routed nets............. :         403 :", "routed nets............. :         400 :")
+    )
+    assert read_route_status(open_nets).failures == ("400 of 403 nets are routed",)
+    with pytest.raises(DataError, match="no rows of routable nets"):
+        read_route_status(SAMPLES / "power_routed.rpt")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from l1ad.errors import DataError
 from l1ad.synthesis.reports.record import Collector, ToolReport
-from l1ad.synthesis.reports.text import number, read_text, rows
+from l1ad.synthesis.reports.text import ends_with_rule, number, read_text, rows
 
 #: The heading of the table.
 TITLE = re.compile(r"^\+\s+RTL\s+\+\s+Status\s+\+", flags=re.MULTILINE)
@@ -45,7 +45,7 @@ def read_cosim(path: Path, file: str = "") -> ToolReport:
     name = file or path.name
     found = Collector(path, name, "", "", "cosim")
     languages = [row for row in rows(text.splitlines()) if row[0] in ("VHDL", "Verilog", "SystemC")]
-    if not languages or any(len(row) not in (8, 9) for row in languages):
+    if not languages or any(len(row) not in (8, 9) for row in languages) or not ends_with_rule(text):
         raise DataError(f"{path}: the table of languages is not whole. Make the report again, or copy it again.")
     run = [row for row in languages if row[1] not in ("NA", "")]
     if not run:

@@ -35,6 +35,9 @@ _RESOURCES = {
 #: Resources that every part has: none available means that the report did not find them.
 _EVERYWHERE = ("lut", "ff", "dsp", "bram")
 
+#: The line that ends the older text.
+_VERDICT = re.compile(r"^(Timing met|Timing not met|No Sequential Path)\s*$", flags=re.MULTILINE)
+
 _STAGES = {"impl": "route", "synth": "synth", "syn": "synth"}
 _PERIODS = {"Target": ("clock_target_ns", ""), "Post-Synthesis": ("clock_ns", "synth"), "Post-Route": ("clock_ns", "")}
 
@@ -114,7 +117,10 @@ def read_export_text(path: Path, file: str = "") -> ToolReport:
         _old_timing(found, text)
     else:
         _new_timing(found, text)
-    if not found.has("lut") or not (found.has("clock_ns") or "clock_ns" in found.missing):
+    whole = (
+        _VERDICT.search(text) is not None if old is not None else "clock_ns" in found.missing or found.has("clock_ns")
+    )
+    if not found.has("lut") or not whole:
         raise DataError(f"{path}: ends before its resources and timing. Make the report again, or copy it again.")
     part = field_of(text, "Device target") or field_of(text, "Target device")
     _finish(found, met=re.search(r"Timing (was )?not met", text, flags=re.IGNORECASE) is None)

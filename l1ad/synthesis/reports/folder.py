@@ -10,7 +10,17 @@ from pathlib import Path
 
 from l1ad.errors import DataError
 from l1ad.records import Measurement
-from l1ad.synthesis.reports import cosim, csynth, csynth_text, export, power, rtl_header, timing, utilization
+from l1ad.synthesis.reports import (
+    cosim,
+    csynth,
+    csynth_text,
+    export,
+    power,
+    route_status,
+    rtl_header,
+    timing,
+    utilization,
+)
 from l1ad.synthesis.reports.logs import decisive_error
 from l1ad.synthesis.reports.record import ReportSet, ToolReport, with_tool
 
@@ -26,6 +36,7 @@ _TEXTS: tuple[tuple[re.Pattern[str], _Reader], ...] = (
     (utilization.TITLE, utilization.read_utilization),
     (re.compile(r"^Timing Summary Report\s*$", flags=re.MULTILINE), timing.read_timing),
     (power.TITLE, power.read_power),
+    (route_status.TITLE, route_status.read_route_status),
 )
 
 #: A report is recognized by its beginning.

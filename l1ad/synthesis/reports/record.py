@@ -46,7 +46,8 @@ class ToolReport(Record):
     Attributes
     ----------
     kind : str
-        ``csynth``, ``cosim``, ``export``, ``utilization``, ``hierarchy``, ``timing``, ``power`` or ``rtl``.
+        ``csynth``, ``cosim``, ``export``, ``utilization``, ``hierarchy``, ``timing``, ``power``, ``route_status`` or
+        ``rtl``.
     tool, version : str
         What wrote the file; empty when neither the file nor its neighbours say so.
     stage : str

@@ -131,3 +131,22 @@ def field_of(text: str, name: str) -> str:
     """Return the value of a line such as ``* Version:   2022.2`` or ``| Device   : xcku3p``; empty when absent."""
     found = re.search(rf"^[ \t*|]*{re.escape(name)}[ \t]*:[ \t]*(.*?)[ \t]*\r?$", text, flags=re.MULTILINE)
     return "" if found is None else found[1]
+
+
+def ends_with_rule(text: str) -> bool:
+    r"""Return whether the last table in `text` is closed by a line such as ``+-----+``: a cut leaves it open.
+
+    Examples
+    --------
+    >>> ends_with_rule("+---+\n| a |\n+---+\n"), ends_with_rule("+---+\n| a |\n")
+    (True, False)
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip().startswith(("|", "+"))]
+    return bool(lines) and re.fullmatch(r"\+(-+\+)+", lines[-1]) is not None
+
+
+def whole_by_contents(text: str) -> bool:
+    """Return whether the last section that the table of contents lists is there; True without such a table."""
+    contents = part_after(text, r"^Table of Contents[ \t\r]*\n-+[ \t\r]*\n", r"^[ \t\r]*$")
+    entries = [line.strip() for line in contents.splitlines() if re.match(r"\d+(\.\d+)*\.? ", line.strip())]
+    return not entries or len(re.findall(rf"^{re.escape(entries[-1])}\s*$", text, flags=re.MULTILINE)) > 1

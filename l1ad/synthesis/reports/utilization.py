@@ -8,7 +8,15 @@ from pathlib import Path
 
 from l1ad.errors import DataError
 from l1ad.synthesis.reports.record import Collector, ToolReport
-from l1ad.synthesis.reports.text import cells, number, part_after, read_text, rows
+from l1ad.synthesis.reports.text import (
+    cells,
+    ends_with_rule,
+    number,
+    part_after,
+    read_text,
+    rows,
+    whole_by_contents,
+)
 from l1ad.synthesis.reports.vivado import heading, stage_of
 
 #: What every such report has below its heading.
@@ -72,6 +80,8 @@ def read_utilization(path: Path, file: str = "") -> ToolReport:
         raise DataError(f"{path}: expected a line 'Utilization Design Information'. Is this a utilization report?")
     found = heading(text)
     collector = Collector(path, file or path.name, "Vivado", found.version, stage_of(path, text, found))
+    if not whole_by_contents(text) or not ends_with_rule(text):
+        raise DataError(f"{path}: is cut off before its last table. Make the report again, or copy it again.")
     lines = text.splitlines()
     modules = _modules(lines)
     if modules:
