@@ -25,7 +25,7 @@ def synth(
         Path | None, typer.Option(metavar="FOLDER", help="Take the results of such a folder into the run.")
     ] = None,
     steps: Annotated[
-        str, typer.Option(help="Steps of a vendor tool, such as csynth,cosim,export,synth,impl; by default all.")
+        str, typer.Option(help="Steps of a vendor tool, such as csynth,cosim,synth,impl,export; by default all.")
     ] = "",
     container: Annotated[str, typer.Option(help="Run the vendor tool in a container of this image.")] = "",
     host: Annotated[str, typer.Option(help="Run the vendor tool on this machine, by ssh.")] = "",

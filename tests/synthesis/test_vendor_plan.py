@@ -110,7 +110,7 @@ def digest(project: Path) -> str:
 def test_plan_is_data(hls: Path, tmp_path: Path) -> None:
     plan = write_plan(hls, tmp_path / "plan")
     assert VendorPlan.read(tmp_path / "plan" / "plan.json") == plan
-    assert [job.name for job in plan.jobs] == ["csynth", "cosim", "export", "synth", "impl"]
+    assert [job.name for job in plan.jobs] == ["csynth", "cosim", "synth", "impl", "export"]
     assert plan.jobs[0].commands == ("vitis-run scripts/hls.tcl", "vitis_hls scripts/hls.tcl")
     assert (plan.top, plan.part, plan.clock_ns, plan.backend) == ("detector", "xcvu9p-flga2104-2L-e", 5.0, "vitis")
     assert plan.project_digest == digest(hls)
@@ -191,9 +191,9 @@ def test_run_and_read_with_fake_tools(hls: Path, tmp_path: Path, tools: Callable
     assert tools() == [
         "vitis_hls -f ../scripts/hls.tcl step=csynth in=results",
         "vitis_hls -f ../scripts/hls.tcl step=cosim in=results",
-        "vitis_hls -f ../scripts/hls.tcl step=export in=results",
         "vivado -mode batch -notrace -nojournal -nolog -source ../scripts/rtl.tcl step=synth in=results",
         "vivado -mode batch -notrace -nojournal -nolog -source ../scripts/rtl.tcl step=impl in=results",
+        "vitis_hls -f ../scripts/hls.tcl step=export in=results",
     ]
     results = read_results(folder, digest(hls))
     assert (results.plan_digest, results.project_digest, results.failures) == (plan.digest, digest(hls), ())
@@ -250,7 +250,7 @@ def test_step_that_fails_shows_the_licence_line_and_the_rest_is_read(
     write_plan(hls, folder)
     with pytest.raises(ToolError, match=r"logs/synth\.log: ERROR: \[Common 17-345\] A valid license was not found"):
         run_plan(folder)
-    assert [call.split()[-2] for call in tools()] == ["step=csynth", "step=cosim", "step=export", "step=synth"]
+    assert [call.split()[-2] for call in tools()] == ["step=csynth", "step=cosim", "step=synth"]
     results = read_results(folder, digest(hls))
     assert [line.split(":")[0] for line in results.missing] == ["step synth", "step impl", "step impl"]
     assert "A valid license was not found" in results.missing[0]
@@ -269,6 +269,29 @@ def test_step_that_ends_without_its_mark(
     with pytest.raises(ToolError, match="ended with code 1"):
         run_plan(tmp_path / "plan")
     assert "synth ended without its mark: INFO: running synth" in (tmp_path / "plan" / "logs" / "run0.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("body", "timeout_s", "message"),
+    [
+        ("sleep 60", 1.0, r"not done after 1 s and ended\. Raise timeout_s"),
+        ("echo 'placing'; kill -9 $$", 60.0, r"ended with code 1.*synth failed: placing"),
+        ("echo 'Abnormal program termination (11)'; exit 139", 60.0, r"Abnormal program termination"),
+        ("exit 1", 60.0, r"ended with code 1"),
+    ],
+)
+def test_tool_that_hangs_or_dies(
+    verilog: Path, tmp_path: Path, tools: Callable[..., list[str]], body: str, timeout_s: float, message: str
+) -> None:
+    tools("vivado")
+    (tmp_path / "bin" / "vivado").write_text(f'#!/bin/sh\ncase "$1" in *version) echo v2024.1; exit ;; esac\n{body}\n')
+    folder = tmp_path / "plan"
+    write_plan(verilog, folder)
+    with pytest.raises(ToolError, match=message):
+        run_plan(folder, timeout_s=timeout_s)
+    assert not list((folder / "results" / "marks").iterdir())
+    with pytest.raises(DataError, match="no report of Vivado HLS"):
+        read_results(folder, digest(verilog))
 
 
 def test_missing_tool_here_and_in_the_script(hls: Path, tmp_path: Path, tools: Callable[..., list[str]]) -> None:

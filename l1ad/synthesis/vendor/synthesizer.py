@@ -21,7 +21,7 @@ class VendorOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: tuple[str, ...] = Field((), description="csynth, cosim, export, synth, impl; empty: all that fit")
+    steps: tuple[str, ...] = Field((), description="csynth, cosim, synth, impl, export; empty: all that fit")
     container: str = Field("", description="image with the tools")
     host: str = Field("", description="machine with the tools, reached by ssh")
     timeout_s: float = Field(TIMEOUT_S, gt=0, description="time for all steps together")
