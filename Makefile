@@ -34,7 +34,7 @@ demo: setup
 	@"$$VENV/bin/l1ad" run "$(CONFIG)"
 
 test: setup
-	@"$$VENV/bin/python" -m pytest -m 'not heavy'
+	@"$$VENV/bin/python" -m pytest -n 2 --dist loadfile -m 'not heavy'
 
 test-heavy: setup
 	@"$$VENV/bin/python" -m pytest -m heavy

@@ -126,7 +126,7 @@ class EventBatches:
         x = (raw * np.float32(2.0**-self.input_type.fraction)).reshape(-1, *self.shape)
         return x, self.scale.apply(np.asarray(self.particles[index]))
 
-    def epoch(self, order: NDArray[np.int64], batch_size: int, blocks: int = 64) -> Any:
+    def epoch(self, order: NDArray[np.int64], batch_size: int, blocks: int = 256) -> Any:
         """Yield (inputs, targets) of whole batches in `order`, `blocks` batches at a time."""
         steps = len(order) // batch_size
         for begin in range(0, steps, blocks):
