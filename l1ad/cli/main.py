@@ -41,6 +41,8 @@ VERBS = {
     "emulate": Verb("l1ad.cli.emulate", "emulate", "Simulate the firmware and compare every integer with Keras."),
     "synth": Verb("l1ad.cli.synth", "synth", "Estimate resources and timing, and hold them against the budget."),
     "check": Verb("l1ad.cli.check", "check", "Hold a run and the reports of its tools against a budget."),
+    "validate": Verb("l1ad.cli.validate", "app", "Compare samples: reference and data, float and firmware."),
+    "monitor": Verb("l1ad.cli.monitor", "monitor", "Test batches of data against a stored null."),
     "report": Verb("l1ad.cli.report", "report", "Write the HTML page and the JSON of a run."),
     "doctor": Verb("l1ad.cli.doctor", "doctor", "Which tools and libraries are present, and how to get the rest."),
 }

@@ -1,0 +1,153 @@
+"""Draws nulls, widths, density ratios, uniformity, power and control charts; every function returns a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import gamma
+
+from l1ad.errors import ConfigurationError
+from l1ad.provenance import whole_file
+from l1ad.validation.calibration import Assessment, CalibratedNull
+from l1ad.validation.kernels import Floats
+from l1ad.validation.nulls import gamma_threshold
+from l1ad.validation.weighted_chi2 import log_survival
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from l1ad.validation.monitor import BatchResult, Monitor
+    from l1ad.validation.nplm import KernelNplm
+
+#: Okabe-Ito palette; told apart by people with any colour vision.
+_BLUE, _ORANGE, _GREEN = "#0072b2", "#d55e00", "#009e73"
+_BANDS = (1.0, 2.0, 3.0)
+_BINS = 30
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to `path`, whole or not at all; the suffix is the format.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is not ``.png``, ``.pdf`` or ``.svg``.
+    """
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise ConfigurationError(f"{path}: expected a name that ends in .png, .pdf or .svg.")
+    with whole_file(path) as stream:
+        figure.savefig(stream, format=path.suffix[1:], dpi=150)
+
+
+def plot_null(null: CalibratedNull, found: Assessment, index: int = 0) -> Figure:
+    """Draw the toys of one statistic, its Gamma and weighted chi-squared models, Z bands and the observed value."""
+    figure, axes = _axes("test statistic t", "density")
+    toys, value = null.toys[:, index], found.statistics[index].value
+    grid = np.linspace(max(min(toys.min(), value) * 0.8, 1e-3), max(toys.max(), value) * 1.1, 200)
+    shape, scale = toys.mean() ** 2 / toys.var(ddof=1), toys.var(ddof=1) / toys.mean()
+    axes.hist(toys, bins=_BINS, density=True, color="0.8", label=f"{len(toys)} toys")
+    axes.plot(grid, gamma.pdf(grid, shape, scale=scale), color=_BLUE, label="Gamma")
+    if null.analytic:
+        survival = np.exp([log_survival(float(t), null.analytic[index]) for t in grid])
+        axes.plot(grid, -np.gradient(survival, grid), color=_GREEN, linestyle="--", label="weighted chi-squared")
+    for z, p in zip(_BANDS, (0.1587, 0.02275, 0.00135), strict=True):
+        axes.axvline(gamma_threshold(toys, p), color="0.6", linewidth=0.8, linestyle=":")
+        axes.text(
+            gamma_threshold(toys, p), 1.01, rf"{z:.0f}$\sigma$", transform=axes.get_xaxis_transform(), ha="center"
+        )
+    axes.axvline(value, color=_ORANGE, label=f"observed, {found.statistics[index].quoted}")
+    axes.legend(frameon=False)
+    return figure
+
+
+def plot_widths(found: Assessment) -> Figure:
+    """Draw the quoted Z of every kernel width with its error."""
+    figure, axes = _axes("statistic", "Z")
+    quoted = [item.quoted for item in found.statistics]
+    names = [item.name for item in found.statistics]
+    axes.errorbar(range(len(names)), [q.z for q in quoted], [q.z_error for q in quoted], fmt="o", color=_BLUE)
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    for z in _BANDS:
+        axes.axhline(z, color="0.8", linewidth=0.8)
+    return figure
+
+
+def plot_ratio(model: KernelNplm, reference: Floats, data: Floats, feature: int = 0, *, name: str = "") -> Figure:
+    """Draw the ratio of data and reference in bins of one feature, with the learned density ratio over it.
+
+    The learned ratio of a bin is the mean of ``e^f`` over the reference events in it.
+    """
+    figure, axes = _axes(name or f"feature {feature}", "data / reference")
+    x, y = reference[:, feature], data[:, feature]
+    edges = np.unique(np.quantile(x, np.linspace(0, 1, _BINS + 1)))
+    observed, _ = np.histogram(y, edges)
+    expected, _ = np.histogram(x, edges)
+    learned, _ = np.histogram(x, edges, weights=model.density_ratio(reference))
+    factor, middle = len(x) / len(y), 0.5 * (edges[1:] + edges[:-1])
+    safe = np.maximum(expected, 1)
+    axes.errorbar(middle, factor * observed / safe, factor * np.sqrt(observed) / safe, fmt=".", color="0.2",
+                  label="data")  # fmt: skip
+    axes.plot(middle, learned / safe, color=_ORANGE, label="learned")
+    axes.axhline(1.0, color="0.8", linewidth=0.8)
+    axes.legend(frameon=False)
+    return figure
+
+
+def plot_uniformity(p_values: Floats) -> Figure:
+    """Draw the histogram of null p-values with the binomial band of a uniform distribution."""
+    figure, axes = _axes("p-value", "entries")
+    bins = 20
+    mean = len(p_values) / bins
+    axes.hist(p_values, bins=bins, range=(0, 1), color=_BLUE, alpha=0.6)
+    spread = np.sqrt(mean * (1 - 1 / bins))
+    axes.axhspan(mean - spread, mean + spread, color="0.7", alpha=0.5)
+    axes.axhline(mean, color="0.3", linewidth=0.8)
+    return figure
+
+
+def plot_power(sizes: Sequence[float], null: Floats, signals: Sequence[Floats], z: float = 3.0) -> Figure:
+    """Draw the probability of at least `z` against the size of a signal.
+
+    The error of a point holds its binomial error and that of the Gamma quantile of the null, from resampled toys.
+    """
+    from scipy.stats import norm
+
+    figure, axes = _axes("signal", f"P(Z ≥ {z:g})")
+    rate, rng = float(norm.sf(z)), np.random.default_rng(0)
+    thresholds = [gamma_threshold(null[rng.integers(0, len(null), len(null))], rate) for _ in range(100)]
+    middle = gamma_threshold(null, rate)
+    power = np.array([(values > middle).mean() for values in signals])
+    shifted = np.array([[(values > t).mean() for t in thresholds] for values in signals])
+    binomial = np.array([p * (1 - p) / len(values) for p, values in zip(power, signals, strict=True)])
+    axes.errorbar(sizes, power, np.sqrt(binomial + shifted.var(axis=1)), fmt="o-", color=_BLUE)
+    axes.set_ylim(0, 1.02)
+    return figure
+
+
+def plot_control_chart(results: Sequence[BatchResult], monitor: Monitor) -> Figure:
+    """Draw the significance of every batch; alarms are marked, and named by the feature that moved."""
+    figure, axes = _axes("batch", "Z")
+    numbers, z = [r.batch for r in results], [r.z for r in results]
+    axes.plot(numbers, z, ".-", color=_BLUE, linewidth=0.8)
+    for result in results:
+        if result.alarm:
+            axes.plot([result.batch], [result.z], "o", color=_ORANGE)
+            axes.annotate(result.feature, (result.batch, result.z), textcoords="offset points", xytext=(4, 4))
+    axes.set_title(f"false-alarm rate {monitor.false_alarm_rate:g} a batch", fontsize=9)
+    for band in _BANDS:
+        axes.axhline(band, color="0.8", linewidth=0.8)
+    return figure
+
+
+def _axes(x: str, y: str) -> tuple[Figure, Axes]:
+    """Return a figure with labelled axes."""
+    from matplotlib.figure import Figure as NewFigure
+
+    figure = NewFigure(figsize=(6.0, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set(xlabel=x, ylabel=y)
+    return figure, axes
