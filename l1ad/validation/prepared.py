@@ -21,10 +21,12 @@ from l1ad.validation.logistic import (
 from l1ad.validation.nystrom import Basis, greedy_basis, part_with_tails, uniform_basis
 
 #: Residuals that change no statistic, in units of ``n lambda``: residual r moves t by about ``r / n lambda``.
-_GREEDY_TOLERANCE, _UNIFORM_TOLERANCE = 1e-4, 5e-9
+_GREEDY_TOLERANCE, _UNIFORM_TOLERANCE = 5e-4, 5e-9
 _TOLERANCE_RANGE = (1e-12, 1e-2)
 #: Centers that the data may add to those of a fixed reference.
 _EXTRA_CENTERS = 64
+#: Residual of a data event, in units of the tolerance, above which it becomes a center.
+_EXTRA_TOLERANCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ class PreparedReference:
     def _against_greedy(self, data: Floats, weights: Floats) -> tuple[Basis, Sample, Sample]:
         """Return the basis, extended where the data need it, and both samples in it."""
         basis, reference = self._greedy()
-        allowed = max(self.settings.kernel_tolerance(self.events), basis.residual)
+        allowed = max(_EXTRA_TOLERANCE * self.settings.kernel_tolerance(self.events), basis.residual)
         extended, values = basis.extend(data, basis.transform(data), tolerance=allowed, more=_EXTRA_CENTERS)
         if extended.rank > basis.rank:
             stored = reference.features
