@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Compare samples: reference and data, float and firmware.")
 
+Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
+PoolFile = Annotated[
+    Path | None, typer.Option(help="Events like the reference and disjoint from it, for the toys; none: permute.")
+]
+Expected = Annotated[
+    float | None, typer.Option(help="Data events that the reference predicts; default: as many as there are.")
+]
+
 _COLUMNS = ("statistic", "value", "model of the null", "p", "Z")
 
 
@@ -23,15 +33,11 @@ _COLUMNS = ("statistic", "value", "model of the null", "p", "Z")
 def reference(
     reference: Annotated[Path, typer.Argument(help="Reference events (.npy, or .csv with a line of names).")],
     data: Annotated[Path, typer.Argument(help="Data events, same features in the same order.")],
-    pool: Annotated[
-        Path | None, typer.Option(help="Events like the reference and disjoint from it, for the toys; none: permute.")
-    ] = None,
-    expected: Annotated[
-        float | None, typer.Option(help="Data events that the reference predicts; default: as many as there are.")
-    ] = None,
+    pool: PoolFile = None,
+    expected: Expected = None,
     widths: Annotated[str | None, typer.Option(help="Kernel widths in standard units, such as 0.3,1,3.")] = None,
     toys: Annotated[int, typer.Option(min=10, help="Null toys.")] = 300,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    workers: Workers = 1,
     seed: Annotated[int, typer.Option(help="Seed of the toys.")] = 0,
     paper: Annotated[bool, typer.Option("--paper", help="Uniform centers and one Newton step.")] = False,
     save: Annotated[Path | None, typer.Option(help="Keep reference and null in this folder, for `monitor`.")] = None,
@@ -61,8 +67,9 @@ def reference(
         found, null = permute(test, y.x, toys=toys, seed=seed, workers=workers, names=y.names)
     else:
         with progress("toys", toys) as update:
-            null = calibrate(test, "pool", pool=read_sample(pool).x, toys=toys, seed=seed, workers=workers,
-                             progress=lambda done, total: update(done))  # fmt: skip
+            events = read_sample(pool).x
+            tell = functools.partial(_tell, update)
+            null = calibrate(test, "pool", pool=events, toys=toys, seed=seed, workers=workers, progress=tell)
         found = run(test, y.x, null, names=y.names)
     show_assessment(found, f"NPLM, {found.toys} toys ({found.mode})")
     if save is not None:
@@ -81,7 +88,7 @@ def reference(
 def quantized(
     run: RunArgument,
     toys: Annotated[int, typer.Option(min=10, help="Null toys of every test.")] = 300,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    workers: Workers = 1,
 ) -> None:
     """Compare the firmware model of a run with its float models: bits, paired scores, distributions."""
     from l1ad.pipeline.quantized import QUANTIZED_FILE, VALIDATE, validate_quantized
@@ -118,6 +125,11 @@ def show_assessment(found: Assessment, title: str) -> None:
     show_table(title, _COLUMNS, rows, numeric=("value", "p"))
 
 
+def _tell(update: Callable[..., None], done: int, total: int) -> None:
+    """Move the progress bar."""
+    update(done)
+
+
 def _hold(found: Assessment, limit: float | None) -> None:
     """Raise when a significance is above the limit, if there is one."""
     largest = max(item.quoted.z for item in found.statistics)
@@ -125,8 +137,10 @@ def _hold(found: Assessment, limit: float | None) -> None:
         raise CheckFailedError(f"Z = {largest:.2f} is above {limit:g}: the reference does not describe the data.")
 
 
-def _draw(null: CalibratedNull, found: Assessment, path: Path) -> None:
-    """Draw the null with the observed value."""
+def _draw(null: CalibratedNull, found: Assessment, path: Path | None) -> None:
+    """Draw the null with the observed value, if there is a place for it."""
+    if path is None:
+        return
     from l1ad.validation.plots import plot_null, save_figure
 
     save_figure(plot_null(null, found), path)

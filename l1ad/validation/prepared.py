@@ -15,6 +15,7 @@ from l1ad.validation.logistic import (
     Sample,
     StoredFeatures,
     StreamedFeatures,
+    extend_sample,
     fit,
     make_sample,
 )
@@ -179,7 +180,7 @@ class PreparedReference:
                 features: Features = StoredFeatures(extended.complete(stored.values, self.x))
             else:
                 features = StreamedFeatures(extended, self.x)
-            reference = make_sample(features, self.weights)
+            reference = extend_sample(reference, features)
         return extended, reference, make_sample(StoredFeatures(values), weights)
 
     def _against_uniform(self, data: Floats, weights: Floats, seed: int) -> tuple[Basis, Sample, Sample]:

@@ -130,7 +130,7 @@ def test_equal_rows_are_merged_without_changing_the_fit():
     assert model.prepare(x, np.full(20_000, 0.05)).x.shape == (40, 1)
     jitter = 1e-9 * rng.normal(size=x.shape)
     apart = KernelNplm(width=0.4).fit_samples(x + np.abs(jitter), y)
-    assert model.statistic_ == pytest.approx(apart.statistic_, rel=1e-3)
+    assert model.statistic_ == pytest.approx(apart.statistic_, rel=5e-3)
 
 
 def test_event_weights_count_as_repeated_events():
@@ -141,7 +141,7 @@ def test_event_weights_count_as_repeated_events():
     # The penalty counts an event once, whatever its weight: n lambda is kept.
     weighted = KernelNplm(width=1.0, penalty=1e-6 * 4400 / 3400).fit_samples(x, y, weights=weights)
     plain = KernelNplm(width=1.0, penalty=1e-6).fit_samples(x, y)
-    assert weighted.statistic_ == pytest.approx(twice.statistic_, rel=1e-3)
+    assert weighted.statistic_ == pytest.approx(twice.statistic_, rel=5e-3)
     assert abs(plain.statistic_ - weighted.statistic_) > 5 * abs(twice.statistic_ - weighted.statistic_)
 
 

@@ -151,6 +151,7 @@ def test_a_scan_finds_the_deformation_that_theory_gives():
         scan.exclude("ks", "scal", null)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("test", "published"), [("ks", 1.1285), ("mmd", 83.0)])
 def test_published_null_quantiles(test, published):
     # 300 toys; the quantile of MMD has a heavy tail.
