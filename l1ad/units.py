@@ -13,7 +13,7 @@ BUNCH_CROSSING_NS = 25.0
 #: Rate that the CMS L1 trigger may accept, in kHz (arXiv:2006.10165, section 1).
 L1_ACCEPT_RATE_KHZ = 100.0
 
-#: pT of one hardware unit in GeV (CMS uGT scales; also in arXiv:2108.03986 by way of the CMS L1 interface).
+#: pT of one hardware unit in GeV (CMS global trigger scales).
 PT_LSB_GEV = 0.5
 #: Azimuth of one calorimeter unit (electrons, jets, missing energy) in rad: 144 units a turn.
 PHI_CALO_LSB = 2 * math.pi / 144

@@ -47,6 +47,7 @@ def _register_own() -> None:
         handles = (SumPooling,)
 
         def call(self, inputs: Any) -> Any:
+            """Replay the layer on symbolic values."""
             batch, rows, columns, channels = inputs.shape
             size = self.op.size
             return np.sum(inputs.reshape(batch, rows // size, size, columns, channels), axis=2)
@@ -55,6 +56,7 @@ def _register_own() -> None:
         handles = (LatentScore,)
 
         def call(self, mean: Any, log_variance: Any = None) -> Any:
+            """Replay the layer on symbolic values."""
             return _score(self.op.spec, mean, log_variance)
 
 
@@ -137,6 +139,7 @@ def _register_qkeras() -> None:
             return quantized_weight(self.op, name)
 
         def call(self, inputs: Any) -> Any:
+            """Replay the layer on symbolic values."""
             import numpy as np
 
             return np.einsum("...c,cC->...C", inputs, self._load_weight("kernel")) + self._load_weight("bias")
@@ -152,4 +155,5 @@ def _register_qkeras() -> None:
         handles = (qkeras.QActivation,)
 
         def call(self, inputs: Any) -> Any:
+            """Replay the layer on symbolic values."""
             return _round(inputs, quantizer_type(self.op.activation, self.op.name))

@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 #: Backend of l1ad -> name in hls4ml.
 _BACKENDS = {"vitis": "Vitis", "vivado": "Vivado"}
 
-#: Values of a convolution's output beyond which io_parallel does not finish in the vendor tool (measured by hls4ml's
-#: users; hls4ml issue tracker, "io_parallel CNN limits").
+#: Values of a convolution's output beyond which io_parallel is refused. Vivado HLS does not partition or unroll
+#: more than 4,096 elements completely, and larger io_parallel convolutions do not finish there.
 _PARALLEL_LIMIT = 4096
 
 #: Events of the test bench.

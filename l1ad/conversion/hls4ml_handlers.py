@@ -15,12 +15,13 @@ def register() -> None:
 
     if "l1ad.scores.layers.LatentScore" not in registry:
         _register_own()
+        _register_padding()
     if "qkeras.qlayers.QDense" not in registry:
         _register_qkeras()
 
 
 def _register_own() -> None:
-    """Define the handlers of `SumPooling`, `LatentScore` and of Keras's padding."""
+    """Define the handlers of `SumPooling` and `LatentScore`."""
     from hls4ml.converters.keras_v3._base import KerasV3LayerHandler
 
     from l1ad.scores.integer import inverse_variance_table
@@ -29,6 +30,7 @@ def _register_own() -> None:
         handles = ("l1ad.networks.layers.SumPooling",)
 
         def handle(self, layer: Any, in_tensors: Sequence[Any], out_tensors: Sequence[Any]) -> dict[str, Any]:
+            """Return the attributes of the node in hls4ml."""
             rows, columns, channels = out_tensors[0].shape[1:]
             return {
                 "class_name": "SumPooling",
@@ -42,6 +44,7 @@ def _register_own() -> None:
         handles = ("l1ad.scores.layers.LatentScore",)
 
         def handle(self, layer: Any, in_tensors: Sequence[Any], out_tensors: Sequence[Any]) -> dict[str, Any]:
+            """Return the attributes of the node in hls4ml."""
             spec = layer.spec
             config: dict[str, Any] = {"class_name": "LatentScore", "spec": spec.to_dict()}
             if spec.kind == "rz":
@@ -49,10 +52,16 @@ def _register_own() -> None:
                 config["table_data"] = table * 2.0**-spec.table.fraction
             return config
 
+
+def _register_padding() -> None:
+    """Define the handler of Keras's padding."""
+    from hls4ml.converters.keras_v3._base import KerasV3LayerHandler
+
     class ZeroPaddingHandler(KerasV3LayerHandler):
         handles = ("keras.src.layers.reshaping.zero_padding2d.ZeroPadding2D",)
 
         def handle(self, layer: Any, in_tensors: Sequence[Any], out_tensors: Sequence[Any]) -> dict[str, Any]:
+            """Return the attributes of the node in hls4ml."""
             (top, bottom), (left, right) = layer.padding
             in_height, in_width, channels = in_tensors[0].shape[1:]
             out_height, out_width, _ = out_tensors[0].shape[1:]
@@ -106,6 +115,7 @@ def _register_qkeras() -> None:
             return None, None
 
         def handle(self, layer: Any, in_tensors: Sequence[Any], out_tensors: Sequence[Any]) -> dict[str, Any]:
+            """Return the attributes of the node in hls4ml."""
             fixed = quantizer_type(layer.activation, layer.name)
             shape = (1,) * (len(out_tensors[0].shape))
             values = (int(fixed.signed), fixed.width, fixed.integer)

@@ -65,6 +65,7 @@ def control_csim(project: OpenProject, build_folder: Path, inputs: Integers, exp
     """
 
     def attempt(number: int) -> tuple[str, Integers] | None:
+        """Flip bit `number` of a copy and run it; None when there is no such bit."""
         with _copy(project, build_folder) as folder:
             what = _flip_weight(folder, number)
             if what is None:
@@ -100,6 +101,7 @@ def control_rtl(
     """
 
     def attempt(number: int) -> tuple[str, Integers] | None:
+        """Flip bit `number` of a copy and run it; None when there is no such bit."""
         with _copy(project, build_folder) as folder:
             what = _flip_adder(folder, number)
             if what is None:
@@ -131,6 +133,7 @@ def control_interpreter(
     """
 
     def attempt(number: int) -> tuple[str, Integers] | None:
+        """Flip bit `number` of a copy and run it; None when there is no such bit."""
         with _scratch(build_folder) as folder:
             program = folder / "comb.json.gz"
             what = _flip_operation(project.folder / PROGRAM, program, number)

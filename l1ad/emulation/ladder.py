@@ -51,12 +51,14 @@ class _Ladder:
         self.progress = progress
 
     def interpreter(self, project: OpenProject) -> RungReport:
+        """Run alkaid's interpreter and its control."""
         self.progress("interpreter: run and negative control")
         result = load_interpreter(project).run(self.inputs)
         control = control_interpreter(project, self.build_folder, self.control_inputs, self.control_expected)
         return self._report("interpreter", result, control)
 
     def csim(self, project: OpenProject) -> RungReport:
+        """Run the C-simulation and its control."""
         backend = project.record.backend
         self.progress(f"C-simulation ({backend}): compile")
         simulation = build_csim(project, self.build_folder)
@@ -68,6 +70,7 @@ class _Ladder:
         return self._report("csim", result, control)
 
     def rtl(self, project: OpenProject) -> tuple[RungReport, tuple[Measurement, ...]]:
+        """Run the RTL simulation, measure its timing, and run its control."""
         self.progress("RTL simulation: translate and compile")
         simulation = build_rtl(project, self.build_folder)
         self.progress("RTL simulation: measure the timing and run")

@@ -74,6 +74,7 @@ def _scorer(run: RunFolder, record: TrainingRecord) -> Any:
         encoder = load_model(run.stage(TRAIN) / ENCODER_FILE)
 
         def score_of_float(data: Dataset, inputs: NDArray[np.signedinteger]) -> NDArray[np.int64]:
+            """Score events by the float encoder."""
             mean, log_variance = latent_outputs(encoder, inputs, data.contract.type)
             values = score_float(mean, log_variance, record.score)
             if not np.isfinite(values).all():

@@ -14,7 +14,7 @@ KERNEL, BIAS = "quantized_bits(6,1,alpha=1)", "quantized_bits(8,2,alpha=1)"
 
 
 @pytest.fixture
-def refused(conversion, tmp_path):
+def check_refused(conversion, tmp_path):
     """Assert that a model is refused by every backend, with the words given, and that nothing is written."""
     from l1ad.conversion.base import convert
 
@@ -105,21 +105,21 @@ def test_bound_of_the_sums_holds_and_is_reached(conversion, examples) -> None:
     assert largest // 2 < reached <= largest
 
 
-def test_unknown_layer_is_named_with_the_nearest(build, refused) -> None:
+def test_unknown_layer_is_named_with_the_nearest(build, check_refused) -> None:
     import keras
 
-    refused(build.model(keras.layers.Dense(6, name="plain")), "layer plain", "Dense", "QDense")
+    check_refused(build.model(keras.layers.Dense(6, name="plain")), "layer plain", "Dense", "QDense")
     flat = keras.layers.GaussianNoise(0.1, name="noise")
-    refused(build.model(flat), "layer noise", "GaussianNoise")
+    check_refused(build.model(flat), "layer noise", "GaussianNoise")
 
 
-def test_layer_without_quantizer_is_named(build, refused) -> None:
-    refused(build.model(build.dense(6, "open", kernel_quantizer=None)), "layer open", "kernel has no quantizer")
-    refused(build.model(build.dense(6, "open", bias_quantizer=None)), "layer open", "bias has no quantizer")
+def test_layer_without_quantizer_is_named(build, check_refused) -> None:
+    check_refused(build.model(build.dense(6, "open", kernel_quantizer=None)), "layer open", "kernel has no quantizer")
+    check_refused(build.model(build.dense(6, "open", bias_quantizer=None)), "layer open", "bias has no quantizer")
 
 
 @pytest.mark.parametrize("name", ["alpha", "qnoise_factor", "use_stochastic_rounding", "symmetric"])
-def test_quantizer_that_firmware_cannot_do_is_refused(build, refused, name: str) -> None:
+def test_quantizer_that_firmware_cannot_do_is_refused(build, check_refused, name: str) -> None:
     import qkeras
 
     options = {
@@ -129,50 +129,50 @@ def test_quantizer_that_firmware_cannot_do_is_refused(build, refused, name: str)
         "symmetric": {"alpha": 1, "symmetric": 1},
     }
     quantizer = qkeras.quantized_bits(6, 1, **options[name])
-    refused(build.model(build.dense(6, "odd", kernel_quantizer=quantizer)), "layer odd", name)
+    check_refused(build.model(build.dense(6, "odd", kernel_quantizer=quantizer)), "layer odd", name)
 
 
-def test_sums_over_24_bits_are_named(build, refused) -> None:
+def test_sums_over_24_bits_are_named(build, check_refused) -> None:
     wide = build.quantizer("quantized_bits(18,4,alpha=1)")
     model = build.model(build.dense(6, "wide", kernel_quantizer=wide), build.relu())
-    refused(model, "layer wide", "float32 holds 24", "Use fewer bits")
+    check_refused(model, "layer wide", "float32 holds 24", "Use fewer bits")
 
 
-def test_sums_of_unsigned_inputs_are_bounded(build, refused) -> None:
+def test_sums_of_unsigned_inputs_are_bounded(build, check_refused) -> None:
     wide = build.quantizer("quantized_bits(14,2,alpha=1)")
     model = build.model(build.dense(6, "wide", kernel_quantizer=wide), build.relu())
-    refused(model, "layer wide", "float32 holds 24", input_type=FixedType(False, 10, 4))
+    check_refused(model, "layer wide", "float32 holds 24", input_type=FixedType(False, 10, 4))
 
 
-def test_missing_score_and_second_output_are_refused(build, refused) -> None:
+def test_missing_score_and_second_output_are_refused(build, check_refused) -> None:
     import keras
 
-    refused(build.model(build.dense(6, "dense_1"), build.relu(), scored=False), "only output", "to_firmware")
+    check_refused(build.model(build.dense(6, "dense_1"), build.relu(), scored=False), "only output", "to_firmware")
     model = build.model(build.dense(6, "dense_1"), build.relu())
     outputs = [model.get_layer("mean").output, model.output]
-    refused(keras.Model(model.inputs, outputs), "only output must be that of the score")
+    check_refused(keras.Model(model.inputs, outputs), "only output must be that of the score")
 
 
-def test_options_that_an_engine_ignores_or_cannot_do_are_refused(build, refused) -> None:
+def test_options_that_an_engine_ignores_or_cannot_do_are_refused(build, check_refused) -> None:
     import keras
 
     shape = (19, 3, 1)
     flatten = keras.layers.Flatten(name="flatten")
     dilated = build.conv(dilation_rate=(2, 1))
-    refused(build.model(dilated, build.relu(), flatten, shape=shape), "layer conv_1", "dilation_rate=(2, 1)")
+    check_refused(build.model(dilated, build.relu(), flatten, shape=shape), "layer conv_1", "dilation_rate=(2, 1)")
     active = build.dense(6, "dense_1", activation=build.quantizer("quantized_relu(4,2)"))
-    refused(build.model(active), "layer dense_1", "quantized_relu", "QActivation")
+    check_refused(build.model(active), "layer dense_1", "quantized_relu", "QActivation")
     shared = build.relu()
-    refused(
+    check_refused(
         build.model(build.dense(6, "dense_1"), shared, build.dense(6, "dense_2"), shared), "relu_1: is used 2 times"
     )
 
 
-def test_layer_name_that_cpp_cannot_have_is_refused(build, refused) -> None:
-    refused(build.model(build.dense(6, "dense 1; int x")), "layer 'dense 1; int x'")
+def test_layer_name_that_cpp_cannot_have_is_refused(build, check_refused) -> None:
+    check_refused(build.model(build.dense(6, "dense 1; int x")), "layer 'dense 1; int x'")
 
 
-def test_convolution_too_large_for_parallel_is_refused(conversion, build, refused) -> None:
+def test_convolution_too_large_for_parallel_is_refused(conversion, build, check_refused) -> None:
     import keras
 
     from l1ad.conversion.base import load_converter
@@ -184,7 +184,7 @@ def test_convolution_too_large_for_parallel_is_refused(conversion, build, refuse
 
     # 17 x 1 pixels: 240 filters give 4080 values, 241 give 4097.
     words = ("layer conv_1", "4097 outputs", "io_stream", "network.filters")
-    refused(large(241), *words, backends=("vitis", "vivado"))
+    check_refused(large(241), *words, backends=("vitis", "vivado"))
     events = np.zeros((2, 57), dtype=np.int64)
     for filters, io_type in ((240, "io_parallel"), (241, "io_stream")):
         job = conversion.job("vitis", events, events[:, :1], io_type=io_type)
@@ -194,15 +194,15 @@ def test_convolution_too_large_for_parallel_is_refused(conversion, build, refuse
 
 
 @pytest.mark.parametrize("top", ["a b", "1x", "../x", "", "x;exit", "é", "int", "main", "reg", "nnet", "mux"])
-def test_top_name_is_refused(build, refused, top: str) -> None:
-    refused(build.model(build.dense(6, "dense_1"), build.relu()), "top", error=L1adError, top=top)
+def test_top_name_is_refused(build, check_refused, top: str) -> None:
+    check_refused(build.model(build.dense(6, "dense_1"), build.relu()), "top", error=L1adError, top=top)
 
 
-def test_unknown_backend_and_part_are_named_with_the_nearest(build, refused) -> None:
+def test_unknown_backend_and_part_are_named_with_the_nearest(build, check_refused) -> None:
     from l1ad.hardware.parts import resolve_part
 
     model = build.model(build.dense(6, "dense_1"), build.relu())
-    refused(model, "vitiss", "Did you mean vitis", backends=("vitiss",), error=ConfigurationError)
+    check_refused(model, "vitiss", "Did you mean vitis", backends=("vitiss",), error=ConfigurationError)
     with pytest.raises(ConfigurationError, match="xcvu9"):
         resolve_part("xcvu9")
 
