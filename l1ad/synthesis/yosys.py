@@ -122,6 +122,7 @@ class YosysSynthesizer:
         done = len(plan.jobs) - len(missing)
 
         def finished(name: str) -> None:
+            """Count a finished job and tell how far the plan is."""
             nonlocal done
             done += 1
             if progress is not None:
