@@ -39,3 +39,32 @@ def clock_mhz(clock_ns: float) -> float:
     200.0
     """
     return 1000.0 / clock_ns
+
+
+def rounded(value: float) -> str:
+    """Return `value` with three significant digits and separators of thousands.
+
+    Examples
+    --------
+    >>> rounded(26231.0), rounded(3.7891), rounded(0.0)
+    ('26,200', '3.79', '0')
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    scale = 10 ** (2 - math.floor(math.log10(abs(value))))
+    text = f"{round(value * scale) / scale:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def estimate_text(value: float, low: float, high: float, unit: str = "", *, extrapolated: bool = False) -> str:
+    """Return an estimate as it is shown everywhere: with the word and its band.
+
+    Examples
+    --------
+    >>> estimate_text(3.71, 2.88, 4.82, "ns")
+    'estimate 3.71 ns, band 2.88 to 4.82 ns'
+    """
+    suffix = f" {unit}" if unit else ""
+    note = ", extrapolated" if extrapolated else ""
+    return f"estimate {rounded(value)}{suffix}, band {rounded(low)} to {rounded(high)}{suffix}{note}"

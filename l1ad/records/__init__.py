@@ -2,81 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import types
-import typing
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Self
 
-from l1ad.errors import DataError
+from l1ad.records.base import Record
+from l1ad.records.measurements import BudgetLine, BudgetReport, Estimate, Measurement
 
-
-class Record:
-    """Mixin of the frozen dataclasses of this module: to and from plain JSON values."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record as plain dictionaries, lists, numbers and strings."""
-        return dataclasses.asdict(typing.cast(Any, self))
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build the record from what `to_dict` returned.
-
-        Raises
-        ------
-        DataError
-            When a field is missing or unknown.
-        """
-        hints = typing.get_type_hints(cls)
-        known = {f.name for f in dataclasses.fields(typing.cast(Any, cls))}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise DataError(f"{cls.__name__}: unknown field {unknown[0]!r}. Known: {', '.join(sorted(known))}.")
-        try:
-            return cls(**{name: _decode(hints[name], value) for name, value in values.items()})
-        except TypeError as error:
-            raise DataError(f"{cls.__name__}: {error}.") from error
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read the record from the JSON file `path`.
-
-        Raises
-        ------
-        DataError
-            When the file is absent, is not JSON, or does not hold this record.
-        """
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise DataError(f"{path}: no such file; expected a {cls.__name__}.") from error
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: not readable as JSON ({error}); expected a {cls.__name__}.") from error
-        if not isinstance(values, dict):
-            raise DataError(f"{path}: holds {type(values).__name__}; expected an object with a {cls.__name__}.")
-        try:
-            return cls.from_dict(values)
-        except DataError as error:
-            raise DataError(f"{path}: {error}") from error
-
-
-def _decode(hint: Any, value: Any) -> Any:
-    """Turn a JSON `value` into what the type `hint` of a field asks for."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if value is None:
-        return None
-    if origin in (typing.Union, types.UnionType):
-        inner = next(a for a in arguments if a is not type(None))
-        return _decode(inner, value)
-    if origin is tuple:
-        return tuple(_decode(arguments[0], item) for item in value)
-    if origin is dict:
-        return {key: _decode(arguments[1], item) for key, item in value.items()}
-    if isinstance(hint, type) and issubclass(hint, Record):
-        return hint.from_dict(value)
-    return value
+__all__ = [
+    "BitReport",
+    "BudgetLine",
+    "BudgetReport",
+    "Difference",
+    "Estimate",
+    "EvaluationReport",
+    "FirmwareProject",
+    "FixedType",
+    "LayerComparison",
+    "Measurement",
+    "NegativeControl",
+    "Record",
+    "RocCurve",
+    "RungReport",
+    "SignalResult",
+    "SynthesisReport",
+    "Threshold",
+]
 
 
 @dataclass(frozen=True)
@@ -114,32 +63,6 @@ class FixedType(Record):
 
     def __str__(self) -> str:
         return f"{'' if self.signed else 'u'}fixed<{self.width},{self.integer}>"
-
-
-@dataclass(frozen=True)
-class Measurement(Record):
-    """A number, its unit, and where it comes from.
-
-    Attributes
-    ----------
-    name : str
-        ``lut``, ``ff``, ``dsp``, ``bram``, ``latency_clocks``, ``latency_ns``, ``ii`` ...
-    value : float
-        The number in `unit`.
-    unit : str
-        Unit, empty for a count.
-    stage : str
-        ``estimate``, ``csynth``, ``cosim``, ``synth``, ``place``, ``route``, ``simulation`` or ``measured``; never
-        mixed.
-    source : str
-        Tool and version, and the file when there is one.
-    """
-
-    name: str
-    value: float
-    unit: str
-    stage: str
-    source: str
 
 
 @dataclass(frozen=True)
@@ -294,32 +217,6 @@ class SynthesisReport(Record):
     modules: dict[str, dict[str, float]] = field(default_factory=dict)
     wall_s: float = 0.0
     peak_memory_mb: float = 0.0
-
-
-@dataclass(frozen=True)
-class BudgetLine(Record):
-    """One limit of a budget and what was measured against it."""
-
-    name: str
-    limit: float
-    unit: str
-    value: float | None
-    passed: bool
-    stage: str
-    source: str
-    written_as: str
-
-
-@dataclass(frozen=True)
-class BudgetReport(Record):
-    """Every limit of a budget file against the measurements of a run."""
-
-    lines: tuple[BudgetLine, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether no limit is exceeded and every limit has a measurement."""
-        return all(line.passed for line in self.lines)
 
 
 @dataclass(frozen=True)
