@@ -15,6 +15,7 @@ from pathlib import Path
 
 from l1ad.emulation.csim import WEIGHTS, build_csim
 from l1ad.emulation.interpreter import PROGRAM, load_interpreter
+from l1ad.emulation.native import build_native
 from l1ad.emulation.project import OpenProject, copy_project
 from l1ad.emulation.rtl import build_rtl
 from l1ad.emulation.vectors import Integers
@@ -131,13 +132,47 @@ def control_interpreter(
     DataError
         When the program holds no sum.
     """
+    return _control_program(project, build_folder, expected, lambda p: load_interpreter(project, p).run(inputs).outputs)
+
+
+def control_native(project: OpenProject, build_folder: Path, inputs: Integers, expected: Integers) -> NegativeControl:
+    """Make a sum of alkaid's program a difference, or the reverse, the last one first, and compile and run it.
+
+    Parameters
+    ----------
+    project : OpenProject
+        A project of alkaid; its program is copied, not changed.
+    build_folder : Path
+        Where the copy is made and compiled; both are removed.
+    inputs, expected : array of int64
+        Raw integers of the events and of their outputs.
+
+    Raises
+    ------
+    DataError
+        When the program holds no sum.
+    ToolError
+        When the copy does not compile.
+    """
+
+    def run(program: Path) -> Integers:
+        """Compile beside the program, in the folder that is removed."""
+        return build_native(project, program.parent, program, fast=False).run(inputs).outputs
+
+    return _control_program(project, build_folder, expected, run)
+
+
+def _control_program(
+    project: OpenProject, build_folder: Path, expected: Integers, run: Callable[[Path], Integers]
+) -> NegativeControl:
+    """Flip bits of copies of alkaid's program and `run` them."""
 
     def attempt(number: int) -> tuple[str, Integers] | None:
         """Flip bit `number` of a copy and run it; None when there is no such bit."""
         with _scratch(build_folder) as folder:
             program = folder / "comb.json.gz"
             what = _flip_operation(project.folder / PROGRAM, program, number)
-            return None if what is None else (what, load_interpreter(project, program).run(inputs).outputs)
+            return None if what is None else (what, run(program))
 
     return _control(attempt, expected, f"{project.folder / PROGRAM}: no sum to corrupt.")
 

@@ -1,4 +1,4 @@
-"""The ladder of truth: the same raw integers through Keras, interpreter, C-simulation and RTL."""
+"""The ladder of truth: the same raw integers through Keras, interpreter, native emulator, C-simulation and RTL."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from l1ad.config.models import EmulationConfig
 from l1ad.emulation.compare import LayerValues, compare, compare_layers
-from l1ad.emulation.controls import control_csim, control_interpreter, control_rtl
+from l1ad.emulation.controls import control_csim, control_interpreter, control_native, control_rtl
 from l1ad.emulation.csim import BACKENDS, build_csim
 from l1ad.emulation.interpreter import load_interpreter
+from l1ad.emulation.native import build_native
 from l1ad.emulation.project import OpenProject, open_project
 from l1ad.emulation.rtl import build_rtl
 from l1ad.emulation.simulation import SimulationResult
@@ -56,6 +57,14 @@ class _Ladder:
         result = load_interpreter(project).run(self.inputs)
         control = control_interpreter(project, self.build_folder, self.control_inputs, self.control_expected)
         return self._report("interpreter", result, control)
+
+    def native(self, project: OpenProject) -> RungReport:
+        """Run the native emulator and its control."""
+        self.progress("native emulator: compile and run")
+        result = build_native(project, self.build_folder).run(self.inputs)
+        self.progress("native emulator: negative control")
+        control = control_native(project, self.build_folder, self.control_inputs, self.control_expected)
+        return self._report("native", result, control)
 
     def csim(self, project: OpenProject) -> RungReport:
         """Run the C-simulation and its control."""
@@ -123,8 +132,8 @@ def run_ladder(
     Parameters
     ----------
     projects : sequence of Path
-        Project folders, each with ``project.json``. Backend ``verilog`` gives the rungs ``interpreter`` and ``rtl``,
-        ``vitis`` and ``vivado`` give ``csim``.
+        Project folders, each with ``project.json``. Backend ``verilog`` gives the rungs ``interpreter``,
+        ``native`` and ``rtl``, ``vitis`` and ``vivado`` give ``csim``.
     inputs : array_like of int, shape (N, n_inputs)
         Raw integers of the projects' input type; the first ``options.events`` are run.
     expected : array_like of int, shape (N, n_outputs)
@@ -145,7 +154,7 @@ def run_ladder(
     Returns
     -------
     BitReport
-        Rungs in the order keras, interpreter, csim, rtl, and the measured timing of the RTL.
+        Rungs in the order keras, interpreter, native, csim, rtl, and the measured timing of the RTL.
 
     Raises
     ------
@@ -165,6 +174,7 @@ def run_ladder(
     measurements: list[Measurement] = []
     verilog = [project for project in opened if project.record.backend == "verilog"]
     rungs += [ladder.interpreter(project) for project in verilog]
+    rungs += [ladder.native(project) for project in verilog]
     rungs += [ladder.csim(project) for project in opened if project.record.backend in BACKENDS]
     for project in verilog:
         rung, timing = ladder.rtl(project)

@@ -197,12 +197,13 @@ def compile_units(compiler: Compiler, units: Sequence[Unit], *, cwd: Path, out: 
     return objects
 
 
-def link(compiler: Compiler, objects: Sequence[Path], out: Path) -> None:
-    """Link `objects` to the program `out`.
+def link(compiler: Compiler, objects: Sequence[Path], out: Path, *, shared: bool = False) -> None:
+    """Link `objects` to the program `out`, or to a shared object.
 
     Raises
     ------
     ToolError
         When a symbol is missing.
     """
-    run_tool([str(compiler.path), *map(str, objects), "-pthread", "-o", str(out)], what=f"g++ (link of {out.name})")
+    options = ["-pthread", *(["-shared"] if shared else [])]
+    run_tool([str(compiler.path), *map(str, objects), *options, "-o", str(out)], what=f"g++ (link of {out.name})")

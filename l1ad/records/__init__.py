@@ -114,7 +114,7 @@ class RungReport(Record):
     Attributes
     ----------
     rung : str
-        ``keras``, ``interpreter``, ``csim`` or ``rtl``.
+        ``keras``, ``interpreter``, ``native``, ``csim`` or ``rtl``.
     engine : str
         What computed it, with its version.
     events, equal_events : int

@@ -11,8 +11,12 @@ SCORES = {"rz": "R_z", "mu2": "Σμ²"}
 RUNGS = {
     "keras": "Keras",
     "interpreter": "alkaid interpreter",
+    "native": "native emulator",
     "csim": "HLS C-simulation",
     "rtl": "Verilator RTL simulation",
+    "trigger": "trigger's top level, Verilator",
+    "trigger_csim": "trigger's top level, HLS C-simulation",
+    "netlist": "synthesized netlist, Verilator",
 }
 
 BACKENDS = {"vitis": "hls4ml, Vitis HLS", "vivado": "hls4ml, Vivado HLS", "verilog": "alkaid, Verilog"}
@@ -27,6 +31,29 @@ QUANTITIES = {
     "latency_clocks": "Latency",
     "latency_ns": "Latency",
     "ii": "Initiation interval",
+    "auc": "AUC",
+    "tpr": "TPR",
+    "rate_khz": "Trigger rate",
+    "clock_ns": "Clock reached",
+    "clock_target_ns": "Clock asked for",
+    "clock_uncertainty_ns": "Clock uncertainty",
+    "slack_ns": "Setup slack",
+    "hold_slack_ns": "Hold slack",
+    "pulse_slack_ns": "Pulse width slack",
+    "total_slack_ns": "Total negative slack",
+    "logic_ns": "Logic delay",
+    "latency_min_clocks": "Shortest latency",
+    "latency_min_ns": "Shortest latency",
+    "ii_min": "Shortest initiation interval",
+    "total_clocks": "Length of the co-simulation",
+    "power_w": "Power",
+    "power_dynamic_w": "Dynamic power",
+    "power_static_w": "Static power",
+    "junction_c": "Junction temperature",
+    "carry": "Carry chains",
+    "lutram": "LUT as memory",
+    "srl": "LUT as shift register",
+    "muxf": "Wide multiplexers",
 }
 
 #: Units that belong to quantities whose records write an empty unit.

@@ -72,6 +72,7 @@ def test_step_by_step(run_copy, tmp_path, capsys):
     assert [(rung["rung"], rung["events"]) for rung in bits(run_copy)["rungs"]] == [
         ("keras", 300),
         ("interpreter", 300),
+        ("native", 300),
         ("rtl", 300),
     ]
 

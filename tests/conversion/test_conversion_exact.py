@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from l1ad.emulation.compare import compare, compare_layers
-from l1ad.emulation.controls import control_csim, control_interpreter
+from l1ad.emulation.controls import control_csim, control_interpreter, control_native
 from l1ad.emulation.csim import build_csim
 from l1ad.emulation.interpreter import load_interpreter
+from l1ad.emulation.native import build_native
 from l1ad.emulation.project import open_project
 from l1ad.records import FirmwareProject
 
@@ -68,6 +69,15 @@ def test_interpreter_equals_keras(examples, projects, tmp_path, network: str, ki
     result = load_interpreter(project).run(example.inputs)
     assert differences(example, result) == []
     control = control_interpreter(project, tmp_path, example.inputs[:1000], example.keras.score[:1000])
+    assert control.caught
+
+
+@pytest.mark.parametrize(("network", "kind"), [("dense_vae", "rz"), ("cnn_vae", "mu2")])
+def test_native_emulator_equals_keras(examples, projects, tmp_path, network: str, kind: str) -> None:
+    example, project = examples(network, kind), open_project(projects(network, kind, "verilog"))
+    result = build_native(project, tmp_path).run(example.inputs)
+    assert differences(example, result) == []
+    control = control_native(project, tmp_path, example.inputs[:1000], example.keras.score[:1000])
     assert control.caught
 
 

@@ -32,14 +32,14 @@ def report(rtl_folder: Path, hls_folder: Path, network, events, builds: Path) ->
 
 
 def test_every_rung_agrees_and_every_control_is_caught(report: BitReport) -> None:
-    assert [rung.rung for rung in report.rungs] == ["keras", "interpreter", "csim", "rtl"]
+    assert [rung.rung for rung in report.rungs] == ["keras", "interpreter", "native", "csim", "rtl"]
     assert report.passed
     for rung in report.rungs:
         assert (rung.events, rung.equal_events, rung.first_difference) == (900, 900, None)
         assert rung.events_per_second > 0
     controls = [rung.control for rung in report.rungs[1:]]
     assert all(control is not None and control.caught and control.events == 200 for control in controls)
-    csim = report.rungs[2]
+    csim = report.rungs[3]
     assert [(layer.layer, layer.values, layer.equal) for layer in csim.layers] == [("act0", 3600, 3600)]
     assert [line.name for line in report.measurements] == ["latency_clocks", "latency_ns", "ii"]
 

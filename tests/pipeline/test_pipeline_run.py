@@ -65,7 +65,7 @@ def test_the_log_tells_the_stages(finished_run):
 
 def test_the_rungs_agree_and_the_controls_are_caught(finished_run):
     report = BitReport.read(finished_run / "emulate" / "bits.json")
-    assert [rung.rung for rung in report.rungs] == ["keras", "interpreter", "csim", "rtl"]
+    assert [rung.rung for rung in report.rungs] == ["keras", "interpreter", "native", "csim", "rtl"]
     assert all(rung.equal_events == rung.events == 600 for rung in report.rungs)
     assert all(rung.control.caught for rung in report.rungs[1:])
     assert report.rungs[2].layers
@@ -249,7 +249,7 @@ def test_a_changed_weight_fails_the_check(run_copy, recorder):
     assert len(failures) == 1
     assert re.match(r"rung csim: event \d+, \w+\[\d+\]: expected -?\d+ \(.+\), found -?\d+ \(.+\)", failures[0])
     rungs = {rung.rung: rung.passed for rung in gather(run).bits.rungs}
-    assert rungs == {"keras": True, "interpreter": True, "csim": False, "rtl": True}
+    assert rungs == {"keras": True, "interpreter": True, "native": True, "csim": False, "rtl": True}
 
 
 def test_a_budget_that_is_exceeded_fails_after_the_report(run_copy, recorder):
