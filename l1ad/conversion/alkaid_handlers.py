@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from l1ad.provenance import library_version
 from l1ad.records import FixedType
 
 _log = logging.getLogger(__name__)
@@ -26,11 +27,17 @@ def register() -> None:
 
     if LatentScore not in _registry:
         _register_own()
-    try:
-        import qkeras
-    except ModuleNotFoundError:
-        _log.debug("qkeras is not installed; its layers are not registered")
+    if library_version("hgq2") is not None:
+        # The plugin of HGQ2 registers its own layers when it is asked to.
+        from hgq._alkaid_keras_plugin import register as register_hgq
+
+        register_hgq()
+    # Asked by distribution: hgq2 also brings a module qkeras, which is another library.
+    if library_version("qkeras-v3") is None:
+        _log.debug("qkeras-v3 is not installed; its layers are not registered")
         return
+    import qkeras
+
     if qkeras.QDense not in _registry:
         _register_qkeras()
 

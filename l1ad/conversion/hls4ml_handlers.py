@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from l1ad.provenance import library_version
+
 
 def register() -> None:
     """Enter the handlers into hls4ml's table. Calling it again changes nothing."""
@@ -16,7 +18,8 @@ def register() -> None:
     if "l1ad.scores.layers.LatentScore" not in registry:
         _register_own()
         _register_padding()
-    if "qkeras.qlayers.QDense" not in registry:
+    # Asked by distribution: hgq2 also brings a module qkeras, which is another library.
+    if "qkeras.qlayers.QDense" not in registry and library_version("qkeras-v3") is not None:
         _register_qkeras()
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from l1ad.errors import ConfigurationError, ConversionError, L1adError, nearest
+from l1ad.networks.quantized import input_type as own_input_type
+from l1ad.networks.quantized import integer_weights, output_type
 from l1ad.provenance import check_name
 from l1ad.records import FixedType
 
@@ -104,14 +106,14 @@ def _check_layer(layer: Any, kind: str) -> None:
 
 def _sums(layer: Any, inputs: list[ValueRange]) -> ValueRange:
     """Bound the sums of a dense or convolution layer."""
-    from l1ad.networks.qkeras_frontend import integer_weights
-
     weights = integer_weights(layer)
     if "kernel" not in weights:
         raise ConversionError(f"layer {layer.name}: its kernel has no quantizer; give it one in QKeras.")
     kernel, kernel_type = weights["kernel"]
-    fraction = inputs[0].fraction + kernel_type.fraction
-    totals = np.abs(kernel).reshape(-1, kernel.shape[-1]).sum(axis=0) * inputs[0].magnitude
+    fixed = own_input_type(layer)
+    seen = inputs[0] if fixed is None else _limited(inputs[0], fixed)
+    fraction = seen.fraction + kernel_type.fraction
+    totals = np.abs(kernel).reshape(-1, kernel.shape[-1]).sum(axis=0) * seen.magnitude
     if getattr(layer, "use_bias", False):
         if "bias" not in weights:
             raise ConversionError(f"layer {layer.name}: its bias has no quantizer; give it one in QKeras.")
@@ -123,12 +125,22 @@ def _sums(layer: Any, inputs: list[ValueRange]) -> ValueRange:
 
 
 def _quantized(layer: Any, inputs: list[ValueRange]) -> ValueRange:
-    """Return the range of a QActivation."""
-    from l1ad.networks.qkeras_frontend import quantizer_type
+    """Return the range of a layer that quantizes."""
+    return _limited(inputs[0], output_type(layer))
 
-    del inputs
-    fixed = quantizer_type(layer.activation, layer.name)
-    return ValueRange(max(fixed.maximum, -fixed.minimum), fixed.fraction)
+
+def _limited(seen: ValueRange, fixed: FixedType) -> ValueRange:
+    """Return the range of values in `seen` that were brought to `fixed`: rounding adds a unit at most."""
+    largest = math.ceil(seen.magnitude * 2.0 ** (fixed.fraction - seen.fraction)) + 1
+    return ValueRange(min(max(fixed.maximum, -fixed.minimum), largest), fixed.fraction)
+
+
+def _rectified(layer: Any, inputs: list[ValueRange]) -> ValueRange:
+    """Return the range of a rectifier, the only activation without a quantizer of its own."""
+    name = getattr(layer.activation, "__name__", str(layer.activation))
+    if name != "relu":
+        raise ConversionError(f"layer {layer.name}: the activation {name} cannot be converted; expected relu.")
+    return inputs[0]
 
 
 def _pooled(layer: Any, inputs: list[ValueRange]) -> ValueRange:
@@ -150,6 +162,8 @@ _RULES: dict[str, Callable[[Any, list[ValueRange]], ValueRange]] = {
     "QDense": _sums,
     "QConv2D": _sums,
     "QActivation": _quantized,
+    "Quantizer": _quantized,
+    "Activation": _rectified,
     "SumPooling": _pooled,
     "ZeroPadding2D": _same,
     "Flatten": _same,

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from l1ad.config import NetworkConfig
 from l1ad.errors import ConfigurationError, ToolMissingError, nearest
+from l1ad.provenance import library_version
 from l1ad.records import FixedType
 
-#: Built-in frontends: name -> (module, class, how to get what it needs).
+#: Built-in frontends: name -> (module, class, distribution that it needs besides Keras, how to get it).
 FRONTENDS = {
-    "qkeras": ("l1ad.networks.qkeras_frontend", "QKerasFrontend", "uv sync --extra qkeras"),
-    "float": ("l1ad.networks.float_frontend", "FloatFrontend", "uv sync"),
+    "qkeras": ("l1ad.networks.qkeras_frontend", "QKerasFrontend", "qkeras-v3", "uv sync --extra qkeras"),
+    "hgq": ("l1ad.networks.hgq_frontend", "HgqFrontend", "hgq2", "VENV=.venv-hgq EXTRA=hgq make setup"),
+    "float": ("l1ad.networks.float_frontend", "FloatFrontend", None, "uv sync"),
 }
 
 
@@ -38,8 +40,14 @@ class Frontend(Protocol):
         """Return kernel and bias of `layer` as raw integers with their types; empty without quantized weights."""
 
 
-def load_frontend(config: NetworkConfig) -> Frontend:
+def load_frontend(config: NetworkConfig, input_type: FixedType | None = None) -> Frontend:
     """Return the frontend that the configuration names.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    input_type : FixedType, optional
+        Type of the network's inputs; learned bit widths begin with it.
 
     Raises
     ------
@@ -50,12 +58,12 @@ def load_frontend(config: NetworkConfig) -> Frontend:
     """
     if config.frontend not in FRONTENDS:
         raise ConfigurationError(f"network.frontend: {config.frontend!r}. {nearest(config.frontend, FRONTENDS)}")
-    module, name, remedy = FRONTENDS[config.frontend]
-    try:
-        frontend: Frontend = getattr(importlib.import_module(module), name)(config)
-    except ModuleNotFoundError as error:
+    module, name, distribution, remedy = FRONTENDS[config.frontend]
+    # Asked by distribution: hgq2 also brings a module qkeras, which is another library.
+    if distribution is not None and library_version(distribution) is None:
         raise ToolMissingError(
-            f"network.frontend {config.frontend!r} needs the library {error.name!r}, which is not installed. "
+            f"network.frontend {config.frontend!r} needs the library {distribution!r}, which is not installed. "
             f"Get it with: {remedy}"
-        ) from error
+        )
+    frontend: Frontend = getattr(importlib.import_module(module), name)(config, input_type)
     return frontend

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from l1ad.errors import ConversionError, DataError
+from l1ad.networks.quantized import integer_weights, output_type, own_variables, quantizes_output
+from l1ad.provenance import library_version
 from l1ad.records import FixedType
 from l1ad.scores.layers import LatentScore
 from l1ad.scores.spec import ScoreSpec
@@ -39,15 +41,13 @@ def to_firmware(encoder: Any, spec: ScoreSpec) -> Any:
     """
     import keras
 
-    from l1ad.networks.qkeras_frontend import integer_weights
-
     clone = keras.models.clone_model(encoder)
     clone.set_weights(encoder.get_weights())
     for layer in clone.layers:
-        weights = integer_weights(layer)
-        if len(weights) != len(layer.weights):
+        weights, variables = integer_weights(layer), own_variables(layer)
+        if len(weights) != len(variables):
             raise ConversionError(
-                f"layer {layer.name}: {len(weights)} of its {len(layer.weights)} weights are quantized. "
+                f"layer {layer.name}: {len(weights)} of its {len(variables)} weights are quantized. "
                 "Train with network.frontend=qkeras."
             )
         for name, (raw, fixed) in weights.items():
@@ -66,10 +66,8 @@ def layer_types(model: Any) -> dict[str, FixedType]:
     """Return name -> fixed-point type of the layers whose output is quantized, in network order."""
     found = {}
     for layer in model.layers:
-        if type(layer).__name__ == "QActivation":
-            from l1ad.networks.qkeras_frontend import quantizer_type
-
-            found[layer.name] = quantizer_type(layer.activation, layer.name)
+        if quantizes_output(layer):
+            found[layer.name] = output_type(layer)
         elif isinstance(layer, LatentScore):
             found[layer.name] = layer.spec.score
     return found
@@ -100,11 +98,17 @@ def load_model(path: Path) -> Any:
 
 
 def _quantized_classes() -> dict[str, Any]:
-    """Return the classes of QKeras that a saved model may name; empty when QKeras is not installed."""
-    try:
-        import qkeras
-    except ModuleNotFoundError:
+    """Return the classes of QKeras that a saved model may name; empty when QKeras is not installed.
+
+    HGQ2 enters its own classes into Keras's table when it is imported, which happens here.
+    """
+    if library_version("hgq2") is not None:
+        import hgq.layers  # noqa: F401
+    # Asked by distribution: hgq2 also brings a module qkeras, which is another library.
+    if library_version("qkeras-v3") is None:
         return {}
+    import qkeras
+
     names = ("QDense", "QConv2D", "QActivation", "quantized_bits", "quantized_relu")
     return {name: getattr(qkeras, name) for name in names}
 

@@ -17,7 +17,8 @@ from l1ad.records import FixedType
 class FloatFrontend:
     """Builds the same architecture without quantization; the latent space keeps its range."""
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig, input_type: FixedType | None = None) -> None:
+        del input_type
         self.config = config
 
     def dense(self, units: int, name: str, *, latent: bool = False) -> Any:

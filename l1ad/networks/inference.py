@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from l1ad.errors import DataError
 from l1ad.hardware.fixed_point import to_float, to_raw_exact
 from l1ad.networks.firmware_model import layer_types
+from l1ad.networks.quantized import quantizes_output
 from l1ad.records import FixedType
 
 
@@ -138,6 +139,6 @@ def producers(model: Any) -> dict[str, str]:
     """
     found = {}
     for layer in model.layers:
-        if type(layer).__name__ == "QActivation":
+        if quantizes_output(layer):
             found[layer.name] = layer.input._keras_history.operation.name
     return found

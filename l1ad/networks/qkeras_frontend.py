@@ -26,7 +26,8 @@ _UNWRITTEN: dict[str, object] = {
 class QKerasFrontend:
     """Builds QDense, QConv2D and QActivation layers with the quantizers of the configuration."""
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig, input_type: FixedType | None = None) -> None:
+        del input_type
         self.config = config
         for field in ("kernel", "bias", "latent_kernel", "activation", "mean", "log_variance"):
             parse_quantizer(getattr(config, field), f"network.{field}")

@@ -83,7 +83,7 @@ def test_unknown_architecture_and_frontend_are_refused(make):
 
 
 def test_missing_library_says_how_to_get_it(make, monkeypatch):
-    monkeypatch.setitem(FRONTENDS, "qkeras", ("no_such_library", "Frontend", "uv sync --extra qkeras"))
+    monkeypatch.setitem(FRONTENDS, "qkeras", ("no.module", "Frontend", "no_such_library", "uv sync --extra qkeras"))
     with pytest.raises(ToolMissingError, match=r"'no_such_library'.*uv sync --extra qkeras"):
         load_frontend(make.network("dense_vae"))
 
