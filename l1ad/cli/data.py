@@ -1,4 +1,4 @@
-"""The verbs `data info` and `data import`."""
+"""The verb `data`: its sub-verbs, and `data info`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from l1ad.cli.terminal import note, progress, say, show_table
+from l1ad.cli.data_import import import_files
+from l1ad.cli.terminal import note, progress, show_table
 from l1ad.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from l1ad.events.adc2021 import EventSource
     from l1ad.events.summary import EventSummary
 
-app = typer.Typer(no_args_is_help=True, help="Look at event files and import them.")
+app = typer.Typer(no_args_is_help=True, help="Look at event files, import and fetch them, derive the input contract.")
+app.command("import")(import_files)
 
 #: pT ranges of the printed spectra: edges that `l1ad.events.summary.PT_EDGES` has, in GeV.
 _PRINTED_EDGES = (0.0, 20.0, 30.0, 40.0, 60.0, 100.0, 200.0, 500.0)
@@ -49,30 +51,6 @@ def info(
         with whole_file(plot) as stream:
             figure.savefig(stream, format=plot.suffix[1:], dpi=110)
         note(f"figure: {plot}")
-
-
-@app.command("import")
-def import_files(
-    files: Annotated[list[Path], typer.Argument(help="ADC2021 files (HDF5), read one after the other.")],
-    out: Annotated[Path, typer.Option(help="File to write.")],
-    source: Annotated[
-        str | None, typer.Option(help="Where the events come from: adc2021-v1, adc2021-v2, l1ad-gen ...")
-    ] = None,
-    variant: Annotated[str, typer.Option(help="Dataset to read, such as Particles_lepjets.")] = "Particles",
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
-) -> None:
-    """Check ADC2021 files and write them as one clean file with its provenance.
-
-    Without --source, the published files are recognised by their number of events.
-    """
-    from l1ad.events.importing import import_events
-
-    with progress("importing", 1.0) as update:
-        record = import_events(
-            files, out, source_tag=source, variant=variant, force=force, progress=lambda done, n: update(done / n, "")
-        )
-    recognised = f" ({record.recognised})" if record.recognised else ""
-    say(f"{out}: {record.events} events, source {record.source_tag}{recognised}, from {record.variant}")
 
 
 def _sources(files: list[Path] | None, variant: str) -> dict[str, EventSource]:

@@ -1,13 +1,14 @@
 """Reads and writes HDF5 files in the ADC2021 layout (arXiv:2107.02157), in chunks.
 
 ``Particles`` is (N, 19, 4) of float64 in the published files and float32 in ours; ``Particles_Names`` and
-``Particles_Classes`` name columns and classes; ``EvtId`` (the black box) and ``Process`` (ours) are optional.
+``Particles_Classes`` name columns and classes; ``EvtId`` (the black box), ``Process`` and ``Parent`` (ours) are
+optional.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,8 @@ NAMES = "Particles_Names"
 CLASSES = "Particles_Classes"
 EVENT_ID = "EvtId"
 PROCESS = "Process"
+#: Number of the parent from which an event was made; events of one parent are never divided by a split.
+PARENT = "Parent"
 CLASS_NAMES = tuple(block.class_name for block in BLOCKS)
 
 #: Rows read at once when the caller does not say: 10 MB of float64.
@@ -83,7 +86,7 @@ class EventFile:
             raise DataError(f"{self.path}: {variant} holds {found.dtype}; expected float32 or float64.")
         if found.shape[0] == 0:
             raise DataError(f"{self.path}: {variant} holds no event.")
-        for name in (EVENT_ID, PROCESS):
+        for name in (EVENT_ID, PROCESS, PARENT):
             other = self._file.get(name)
             if other is not None and other.shape != found.shape[:1]:
                 raise DataError(f"{self.path}: {name} has shape {other.shape}; expected ({found.shape[0]},).")
@@ -137,7 +140,7 @@ class EventFile:
         return name in self._file
 
     def column(self, name: str, rows: slice) -> NDArray[np.integer]:
-        """Return rows of ``EvtId`` or ``Process``, shape (n,)."""
+        """Return rows of a column such as ``EvtId``, ``Process`` or ``Parent``, shape (n, ...)."""
         if name not in self._file:
             raise DataError(f"{self.path}: no dataset {name!r}. {nearest(name, self._file)}")
         return self._read(self._file[name], rows)
@@ -223,8 +226,8 @@ class EventChunk:
     Attributes
     ----------
     particles : ndarray, shape (n, 19, 4)
-    columns : dict of str to ndarray, shape (n,)
-        ``EvtId``, ``Process``; the same names in every chunk.
+    columns : dict of str to ndarray, shape (n, ...)
+        ``EvtId``, ``Process``, ``Parent`` ...; the same names in every chunk.
     """
 
     particles: NDArray[np.floating]
@@ -237,6 +240,7 @@ def write_events(
     *,
     source_tag: str,
     attributes: dict[str, str] | None = None,
+    at_end: Callable[[int], dict[str, str]] | None = None,
     chunk_rows: int = CHUNK_ROWS,
 ) -> int:
     """Write events in the ADC2021 layout as float32, compressed, whole or not at all.
@@ -251,6 +255,8 @@ def write_events(
         Where the events come from, for example ``adc2021-v1``.
     attributes : dict of str to str, optional
         Further provenance.
+    at_end : callable, optional
+        Called with the number of events when all are written; returns provenance that only reading tells.
     chunk_rows : int, optional
         Rows of an HDF5 chunk.
 
@@ -280,6 +286,8 @@ def write_events(
             total += len(chunk.particles)
         if total == 0:
             raise DataError(f"{path}: no event to write.")
+        if at_end is not None:
+            file.attrs.update(at_end(total))
     return total
 
 

@@ -9,7 +9,8 @@ import pytest
 from l1ad.cli.main import main
 from l1ad.errors import ConfigurationError
 from l1ad.events.adc2021 import EventFile
-from l1ad.events.importing import PUBLISHED_COUNTS, import_events
+from l1ad.events.importing import import_events
+from l1ad.events.published import PUBLISHED_COUNTS
 from l1ad.events.sample import open_sample
 
 

@@ -1,0 +1,1 @@
+"""Readers of foreign event files, one module a format, behind one protocol."""
