@@ -12,6 +12,8 @@ struct sum_pooling_config {
     static const unsigned columns = 1;
     static const unsigned n_chan = 16;
     static const unsigned size = 3;
+    // Holds every sum exactly: the result may have fewer bits, and is cut once, behind the sum.
+    typedef ap_fixed<32, 16> accum_t;
 };
 
 template <class data_T, class res_T, typename CONFIG_T>
@@ -23,7 +25,7 @@ void sum_pooling(data_T data[CONFIG_T::out_rows * CONFIG_T::size * CONFIG_T::col
         #pragma HLS UNROLL
         for (unsigned c = 0; c < row; c++) {
             #pragma HLS UNROLL
-            res_T sum = 0;
+            typename CONFIG_T::accum_t sum = 0;
             for (unsigned k = 0; k < CONFIG_T::size; k++) {
                 #pragma HLS UNROLL
                 sum += data[(r * CONFIG_T::size + k) * row + c];
@@ -37,7 +39,7 @@ void sum_pooling(data_T data[CONFIG_T::out_rows * CONFIG_T::size * CONFIG_T::col
 template <class data_T, class res_T, typename CONFIG_T>
 void sum_pooling(hls::stream<data_T> &data, hls::stream<res_T> &res) {
     for (unsigned r = 0; r < CONFIG_T::out_rows; r++) {
-        res_T sums[CONFIG_T::columns];
+        typename CONFIG_T::accum_t sums[CONFIG_T::columns][CONFIG_T::n_chan];
         for (unsigned k = 0; k < CONFIG_T::size; k++) {
             for (unsigned c = 0; c < CONFIG_T::columns; c++) {
                 data_T word = data.read();
@@ -52,7 +54,12 @@ void sum_pooling(hls::stream<data_T> &data, hls::stream<res_T> &res) {
             }
         }
         for (unsigned c = 0; c < CONFIG_T::columns; c++) {
-            res.write(sums[c]);
+            res_T word;
+            for (unsigned ch = 0; ch < CONFIG_T::n_chan; ch++) {
+                #pragma HLS UNROLL
+                word[ch] = sums[c][ch];
+            }
+            res.write(word);
         }
     }
 }

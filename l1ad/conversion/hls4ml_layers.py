@@ -111,6 +111,10 @@ class SumPoolingConfig(LayerConfigTemplate):
             f"    static const unsigned {name} = {node.attributes[name]};\n"
             for name in ("out_rows", "columns", "n_chan", "size")
         )
+        precision = node.get_input_variable().type.precision
+        grown = math.ceil(math.log2(node.attributes["size"]))
+        exact = FixedType(bool(precision.signed), int(precision.width) + grown, int(precision.integer) + grown)
+        body += f"    typedef {_ap(exact)} accum_t;\n"
         return f"struct config{node.index} : nnet::sum_pooling_config {{\n{body}}};\n"
 
 
