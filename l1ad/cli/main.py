@@ -44,6 +44,7 @@ VERBS = {
     "validate": Verb("l1ad.cli.validate", "app", "Compare samples: reference and data, float and firmware."),
     "monitor": Verb("l1ad.cli.monitor", "monitor", "Test batches of data against a stored null."),
     "report": Verb("l1ad.cli.report", "report", "Write the HTML page and the JSON of a run."),
+    "compare": Verb("l1ad.cli.compare", "compare", "Hold runs against a baseline: physics, resources, what changed."),
     "doctor": Verb("l1ad.cli.doctor", "doctor", "Which tools and libraries are present, and how to get the rest."),
 }
 

@@ -46,7 +46,7 @@ def _firmware(report: RunReport) -> None:
 
 def _budget(report: RunReport) -> None:
     if report.budget is not None:
-        _show("budget", tables.budget_table(report.budget))
+        _show("budget", tables.budget_table(report))
 
 
 _SHOW = {"physics": _physics, "ladder": _ladder, "firmware": _firmware, "budget": _budget}

@@ -8,7 +8,8 @@ from l1ad import __version__
 from l1ad.config import RunConfig
 from l1ad.errors import RunFolderError
 from l1ad.pipeline.run_folder import CONFIG_FILE, RUNS, Manifest, RunFolder, without_stages
-from l1ad.pipeline.stages import CONVERT, DATA, STAGES, SYNTH
+from l1ad.pipeline.stages import CONVERT, DATA, REPORT, STAGES, SYNTH
+from l1ad.pipeline.vendor import RESULTS
 from l1ad.provenance import file_digest, folder_digests, value_digest
 from l1ad.resources import resource
 
@@ -21,7 +22,8 @@ _NOT_RUN = "not run"
 def inputs_digest(run: RunFolder, name: str, manifest: Manifest) -> str:
     """Return the digest of what a stage reads in the run: its part of the configuration, files of stages before.
 
-    Event files are left out: they may be gone when the run is looked at.
+    The report also reads what vendor tools gave for the run. Event files are left out: they may be gone when the run
+    is looked at.
 
     Raises
     ------
@@ -30,12 +32,13 @@ def inputs_digest(run: RunFolder, name: str, manifest: Manifest) -> str:
     """
     stage = STAGES[name]
     config = run.config.model_dump(mode="json")
-    return value_digest(
-        {
-            "config": {section: config[section] for section in stage.sections},
-            "before": {needed: _files(run, name, needed, manifest) for needed in stage.needs},
-        }
-    )
+    read: dict[str, object] = {
+        "config": {section: config[section] for section in stage.sections},
+        "before": {needed: _files(run, name, needed, manifest) for needed in stage.needs},
+    }
+    if name == REPORT:
+        read["tools"] = folder_digests(run.path / RESULTS)
+    return value_digest(read)
 
 
 def stage_key(run: RunFolder, name: str, manifest: Manifest) -> str:

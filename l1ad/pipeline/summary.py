@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from l1ad.events.dataset import DATASET_FILE, DatasetRecord
+from l1ad.hardware.budgets import check_budget
+from l1ad.hardware.limits import RESOURCES
 from l1ad.hardware.parts import resolve_part
 from l1ad.pipeline.observer import Observer
 from l1ad.pipeline.projects import projects
-from l1ad.pipeline.run_folder import METRICS_FILE, RunFolder
+from l1ad.pipeline.run_folder import METRICS_FILE, Manifest, RunFolder
 from l1ad.pipeline.stages import BITS_FILE, BUDGET_FILE, CONVERT, DATA, EMULATE, EVALUATE, REPORT, SYNTH, TRAIN
+from l1ad.pipeline.vendor import kept_results
 from l1ad.provenance import write_json
 from l1ad.records import BitReport, BudgetReport, EvaluationReport, FirmwareProject, Record, SynthesisReport
-from l1ad.reporting.collect import RunReport, collect_report
+from l1ad.reporting.collect import DESIGN_ORDER, SIMULATED, RunReport, collect_report
 from l1ad.reporting.html import write_report
 from l1ad.synthesis.run import REPORT as SYNTHESIS_FILE
+from l1ad.synthesis.vendor.run import synthesis_reports
 from l1ad.training.record import TRAINING_FILE, TrainingRecord
 
 _R = TypeVar("_R", bound=Record)
@@ -30,30 +34,75 @@ def run_report(run: RunFolder, observer: Observer) -> None:
     write_json(run.path / METRICS_FILE, headline(report))
 
 
-def gather(run: RunFolder) -> RunReport:
-    """Return the report of a run from the records of the stages that have finished."""
-    manifest = run.manifest()
+def gather(run: RunFolder, manifest: Manifest | None = None) -> RunReport:
+    """Return the report of a run from the records of the stages that have finished, and from its vendor tools.
+
+    Parameters
+    ----------
+    run : RunFolder
+    manifest : Manifest, optional
+        Stages that count; by default those of the run.
+    """
+    manifest = run.manifest() if manifest is None else manifest
     finished = set(manifest.stages)
     dataset = _optional(DatasetRecord, run.stage(DATA) / DATASET_FILE, DATA in finished)
     training = _optional(TrainingRecord, run.stage(TRAIN) / TRAINING_FILE, TRAIN in finished)
-    synthesis = _optional(SynthesisReport, run.stage(SYNTH) / SYNTHESIS_FILE, SYNTH in finished)
     firmware: dict[str, FirmwareProject] = projects(run) if CONVERT in finished else {}
+    bits = _optional(BitReport, run.stage(EMULATE) / BITS_FILE, EMULATE in finished)
+    budget = _optional(BudgetReport, run.stage(SYNTH) / BUDGET_FILE, SYNTH in finished)
+    own = _optional(SynthesisReport, run.stage(SYNTH) / SYNTHESIS_FILE, SYNTH in finished)
+    vendor = tuple(report for kept in kept_results(run)[0] for report in synthesis_reports(kept))
+    synthesis = vendor if own is None else (own, *vendor)
     part = resolve_part(run.config.conversion.part)
+    budgets = _vendor_budgets(run, firmware, bits, synthesis) if vendor else {}
+    first = next(iter(budgets), SIMULATED)
     return collect_report(
         run.config.name,
         config=run.config.model_dump(mode="json"),
         dataset={} if dataset is None else dataset.to_dict(),
         evaluation=_optional(EvaluationReport, run.stage(EVALUATE) / "metrics.json", EVALUATE in finished),
-        bits=_optional(BitReport, run.stage(EMULATE) / BITS_FILE, EMULATE in finished),
+        bits=bits,
         firmware=tuple(firmware.values()),
-        synthesis=() if synthesis is None else (synthesis,),
-        budget=_optional(BudgetReport, run.stage(SYNTH) / BUDGET_FILE, SYNTH in finished),
+        synthesis=synthesis,
+        budget=budgets.pop(first, budget),
+        budget_design=first,
+        budgets=budgets,
         training={} if training is None else _training(training),
-        capacity={"lut": part.lut, "ff": part.ff, "dsp": part.dsp, "bram": part.bram36},
+        capacity={name: part.capacity(name) for name in RESOURCES if part.capacity(name)},
+        regions=part.slrs,
+        region_capacity={name: part.region(name) for name in RESOURCES if part.capacity(name)},
         versions=manifest.versions,
         digests={name: entry.key for name, entry in manifest.stages.items()},
+        inputs={name: entry.inputs for name, entry in manifest.stages.items()},
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _vendor_budgets(
+    run: RunFolder,
+    firmware: dict[str, FirmwareProject],
+    bits: BitReport | None,
+    synthesis: tuple[SynthesisReport, ...],
+) -> dict[str, BudgetReport]:
+    """Return the limits of the run held against each design that a tool measured, backend -> budget.
+
+    Of the first design all limits are held. Of the others only those for which there is a number: a budget is met by
+    one design.
+    """
+    part = resolve_part(run.config.conversion.part)
+    measured = {
+        backend: [m for report in synthesis if report.project_digest == project.digest for m in report.measurements]
+        for backend, project in firmware.items()
+    }
+    designs = [backend for backend in DESIGN_ORDER if measured.get(backend)]
+    if bits is not None and SIMULATED in designs:
+        measured[SIMULATED] += bits.measurements
+    found = {}
+    for backend in designs:
+        budget = check_budget(run.config.synthesis.budget, measured[backend], part)
+        lines = tuple(line for line in budget.lines if line.value is not None or backend == designs[0])
+        found[backend] = BudgetReport(lines)
+    return found
 
 
 def _optional(kind: type[_R], path: Path, finished: bool) -> _R | None:
@@ -94,6 +143,7 @@ def headline(report: RunReport) -> dict[str, Any]:
     found = {name: report.headline(name) for name in numbers}
     return {
         "name": report.name,
+        "design": next(iter(report.designs()), None),
         "sample": None if physics is None else physics.sample,
         "auc": {} if physics is None else {s.signal: {"value": s.auc, "error": s.auc_error} for s in physics.signals},
         "tpr": {} if physics is None else {s.signal: {"value": s.tpr, "error": s.tpr_error} for s in physics.signals},

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from l1ad.records import Measurement
+from l1ad.records import Estimate, Measurement
 from l1ad.reporting.formatting import number, percent, short_digest, with_error
 from l1ad.reporting.labels import unit_of
+from l1ad.units import rounded
 
 NOT_MEASURED = "not measured"
 
@@ -37,6 +38,10 @@ class Cell:
         Whether the text is set in a fixed-width font.
     note : str
         What stands smaller beside the text.
+    note_status : str
+        Status of the note, as in `status`.
+    low, high : float or None
+        Band of an estimate; None for a number without a band.
     """
 
     text: str
@@ -48,14 +53,25 @@ class Cell:
     stage: str = ""
     code: bool = False
     note: str = ""
+    note_status: str = ""
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def band(self) -> tuple[str, str] | None:
+        """Return the ends of the band as text, or None without one."""
+        if self.low is None or self.high is None:
+            return None
+        return rounded(self.low), rounded(self.high)
 
     def plain(self) -> str:
         """Return the cell as one line of text."""
         error = f" ± {self.error_text}" if self.error_text else ""
         unit = f" {self.unit}" if self.unit else ""
+        band = f", band {self.band[0]} to {self.band[1]}" if self.band else ""
         stage = f" [{self.stage}]" if self.stage else ""
         note = f" ({self.note})" if self.note else ""
-        return f"{self.text}{error}{unit}{stage}{note}"
+        return f"{self.text}{error}{unit}{band}{stage}{note}".strip()
 
 
 @dataclass(frozen=True)
@@ -110,15 +126,24 @@ def plain_percent(fraction: float) -> Cell:
 
 
 def measurement_cell(measurement: Measurement | None, *, stage: bool = True) -> Cell:
-    """Return a measurement with unit and stage label, or the cell of a missing one."""
+    """Return a measurement with unit and stage label, or the cell of a missing one.
+
+    An estimate has its band and the word in any case.
+    """
     if measurement is None:
         return missing()
-    return Cell(
-        number(measurement.value),
-        value=measurement.value,
-        unit=unit_of(measurement.name, measurement.unit, measurement.value),
-        stage=measurement.stage if stage else "",
-    )
+    unit = unit_of(measurement.name, measurement.unit, measurement.value)
+    if isinstance(measurement, Estimate):
+        return Cell(
+            rounded(measurement.value),
+            value=measurement.value,
+            unit=unit,
+            stage=f"{measurement.stage}, extrapolated" if measurement.extrapolated else measurement.stage,
+            low=measurement.low,
+            high=measurement.high,
+        )
+    label = measurement.stage if stage or measurement.stage == "estimate" else ""
+    return Cell(number(measurement.value), value=measurement.value, unit=unit, stage=label)
 
 
 def value_cell(value: Any, unit: str = "") -> Cell:

@@ -143,8 +143,8 @@ def history_chart(history: object) -> Chart | None:
     last = max(epoch for points in series.values() for epoch, _ in points)
     y_ticks = nice_ticks(min(values), max(values))
     x_ticks = [tick for tick in nice_ticks(1, last) if tick >= 1 and float(tick).is_integer()]
-    x = _linear_scale(1, last, LEFT, WIDTH - RIGHT)
-    y = _linear_scale(min(*y_ticks, *values), max(*y_ticks, *values), HEIGHT - BOTTOM, TOP)
+    x = linear_scale(1, last, LEFT, WIDTH - RIGHT)
+    y = linear_scale(min(*y_ticks, *values), max(*y_ticks, *values), HEIGHT - BOTTOM, TOP)
     return Chart(
         title="Loss against epoch",
         x_title="Epoch",
@@ -188,7 +188,7 @@ def _log_scale(low: float, high: float, start: float, end: float) -> Callable[[f
     return lambda value: round(start + (end - start) * math.log10(max(value, low) / low) / span, 2)
 
 
-def _linear_scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+def linear_scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
     """Return a linear map of [low, high] to [start, end]."""
     return lambda value: round(start + (end - start) * (value - low) / (high - low), 2)
 

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from l1ad.hardware.limits import RESOURCES
 from l1ad.provenance import write_json, write_text
-from l1ad.records import Measurement
+from l1ad.records import BudgetReport, Measurement
 from l1ad.reporting import tables
 from l1ad.reporting.cells import Cell, measurement_cell
 from l1ad.reporting.collect import RunReport
 from l1ad.reporting.dataset import dataset_source, dataset_table, dataset_warnings
+from l1ad.reporting.designs import design_name, module_tables, stages_table
 from l1ad.reporting.figures import budget_bar, history_chart, roc_chart
+from l1ad.reporting.floorplan import floor_plans
 from l1ad.reporting.formatting import power
 from l1ad.reporting.labels import RUNGS, SCORES, quantity_name
 from l1ad.reporting.sources import provenance_table
@@ -57,10 +60,10 @@ def render_html(report: RunReport) -> str:
 
     Every number is a ``<data value="...">`` element that holds the exact value beside the rounded text.
     """
-    return _environment().get_template("report.html.j2").render(_view(report))
+    return template_environment().get_template("report.html.j2").render(_view(report))
 
 
-def _environment() -> Environment:
+def template_environment() -> Environment:
     """Return the template environment: every value is escaped, an unknown name is an error."""
     import jinja2
 
@@ -75,19 +78,15 @@ def _environment() -> Environment:
 
 def _view(report: RunReport) -> dict[str, Any]:
     """Return what the template shows, as verdicts, tables and figures."""
-    evaluation, bits, budget = report.evaluation, report.bits, report.budget
-    return {
+    evaluation, bits = report.evaluation, report.bits
+    return _design_view(report) | {
         "report": report,
-        "score_name": SCORES.get(evaluation.score, evaluation.score) if evaluation else None,
-        "working_fpr": power(evaluation.working_fpr) if evaluation else None,
+        "subtitle": _subtitle(report),
         "overall": overall(report),
         "verdicts": verdicts(report),
-        "tiles": _tiles(report),
         "signals": tables.signals_table(evaluation) if evaluation else None,
         "thresholds": tables.thresholds_table(evaluation) if evaluation else None,
         "roc": roc_chart(evaluation) if evaluation else None,
-        "budget": tables.budget_table(budget) if budget and budget.lines else None,
-        "bars": [budget_bar(line) for line in budget.lines] if budget else [],
         "ladder": tables.ladder_table(bits),
         "layers": tables.layers_table(bits) if bits else None,
         "differences": _differences(report),
@@ -95,7 +94,6 @@ def _view(report: RunReport) -> dict[str, Any]:
         "training": tables.training_table(report),
         "history": history_chart(report.training.get("history")),
         "dataset": dataset_table(report),
-        "source": dataset_source(report),
         "sample_warnings": dataset_warnings(report),
         "provenance": provenance_table(report),
         "versions": tables.versions_table(report),
@@ -104,9 +102,40 @@ def _view(report: RunReport) -> dict[str, Any]:
     }
 
 
+def _subtitle(report: RunReport) -> list[tuple[str, bool]]:
+    """Return score, part, sample and time, and of each whether it is set in a fixed-width font."""
+    evaluation = report.evaluation
+    score = f"{SCORES.get(evaluation.score, evaluation.score)} as {evaluation.score_type}" if evaluation else ""
+    part = report.firmware[0].part if report.firmware else ""
+    found = [(score, False), (part, True), (dataset_source(report), False), (report.created, False)]
+    return [(text, code) for text, code in found if text]
+
+
+def _design_view(report: RunReport) -> dict[str, Any]:
+    """Return what the template shows of the designs: tiles of one, and tables, bars and plans of all."""
+    designs = report.designs()
+    lines = [line for _, line in tables.budget_lines(report)]
+    return {
+        "tiles": _tiles(report),
+        "design": design_name(designs[0]) if designs else None,
+        "stages": stages_table(report),
+        "budget": tables.budget_table(report) if lines else None,
+        "bars": [budget_bar(line) for line in lines],
+        "plans": [(design_name(design), floor_plans(report, design)) for design in designs if _mapped(report, design)],
+        "modules": module_tables(report),
+    }
+
+
+def _mapped(report: RunReport, design: str) -> bool:
+    """Return whether a resource of a design was measured, or has a limit."""
+    names = [line.name for line in report.held_budgets().get(design, BudgetReport(())).lines]
+    return any(name in names or report.headline(name, design) is not None for name in RESOURCES)
+
+
 def _tiles(report: RunReport) -> list[dict[str, Any]]:
     """Return the large numbers of the overview, each with its note and its bar where it has a limit."""
-    bars = {line.name: budget_bar(line) for line in report.budget.lines} if report.budget else {}
+    budget = report.held_budgets().get(next(iter(report.designs()), report.budget_design))
+    bars = {line.name: budget_bar(line) for line in budget.lines} if budget is not None else {}
     threshold = tables.working_threshold(report.evaluation)
     at_fpr = f"at FPR {power(threshold.fpr)}" if threshold else ""
     tiles = [_tile("Trigger rate", tables.rate_cell(threshold), note=at_fpr)]

@@ -16,6 +16,7 @@ from l1ad.reporting.cells import (
     words,
 )
 from l1ad.reporting.collect import RunReport
+from l1ad.reporting.designs import design_name
 from l1ad.reporting.formatting import power, short_digest
 from l1ad.reporting.labels import RUNGS, SCORES, TRAINING, TRAINING_UNITS, plain_name, quantity_name, signal_name
 from l1ad.reporting.tables import rate_cell
@@ -26,6 +27,7 @@ _Row = tuple[Cell, ...]
 def provenance_table(report: RunReport) -> Table:
     """Return quantity, value with unit, stage label and source of every number of the report."""
     rows: list[_Row] = []
+    designs = {project.digest: project.backend for project in report.firmware}
     if report.evaluation is not None:
         rows += _evaluation_rows(report.evaluation)
     for rung in report.bits.rungs if report.bits is not None else ():
@@ -34,10 +36,10 @@ def provenance_table(report: RunReport) -> Table:
         rows.append(_row(quantity_name(measurement.name), measurement_cell(measurement, stage=False),
                          measurement.stage, measurement.source))  # fmt: skip
     for synthesis in report.synthesis:
-        rows += _synthesis_rows(synthesis)
+        rows += _synthesis_rows(synthesis, design_name(designs.get(synthesis.project_digest, "")))
     for project in report.firmware:
         for measurement in project.estimates:
-            source = f"{measurement.source}; {project.backend} project {short_digest(project.digest)}"
+            source = f"{measurement.source}; {design_name(project.backend)} project {short_digest(project.digest)}"
             rows.append(_row(quantity_name(measurement.name), measurement_cell(measurement, stage=False),
                              measurement.stage, source))  # fmt: skip
     rows += _training_rows(report)
@@ -77,10 +79,10 @@ def _rung_rows(rung: RungReport) -> Iterator[_Row]:
         yield _row(f"Throughput, {name}", plain_number(rung.events_per_second, "events/s"), "measured", source)
 
 
-def _synthesis_rows(synthesis: SynthesisReport) -> Iterator[_Row]:
+def _synthesis_rows(synthesis: SynthesisReport, design: str) -> Iterator[_Row]:
     """Yield what a tool says about a project, and what running it cost."""
     tool = f"{synthesis.tool} {synthesis.version}"
-    project = f"{synthesis.part}, project {short_digest(synthesis.project_digest)}"
+    project = f"{synthesis.part}, {design} project {short_digest(synthesis.project_digest)}"
     for measurement in synthesis.measurements:
         source = measurement.source if synthesis.tool in measurement.source else f"{tool}; {measurement.source}"
         yield _row(quantity_name(measurement.name), measurement_cell(measurement, stage=False), measurement.stage,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l1ad.records import BitReport, BudgetReport, EvaluationReport, Measurement, RungReport, Threshold
+from l1ad.records import BitReport, BudgetLine, EvaluationReport, RungReport, Threshold
 from l1ad.reporting.cells import (
     Cell,
     Table,
@@ -17,6 +17,7 @@ from l1ad.reporting.cells import (
     words,
 )
 from l1ad.reporting.collect import RunReport
+from l1ad.reporting.designs import design_name
 from l1ad.reporting.formatting import TIMES, number, power, short_digest
 from l1ad.reporting.labels import (
     BACKENDS,
@@ -32,7 +33,12 @@ from l1ad.reporting.verdict import PASSED, REFERENCE_RUNG, line_status, rung_ver
 
 RESOURCES = ("lut", "ff", "dsp", "bram")
 
-_STATUS_WORDS = {"passed": "met", "failed": "exceeded", "missing": "not measured"}
+_STATUS_WORDS = {
+    "passed": "met",
+    "failed": "exceeded",
+    "missing": "not measured",
+    "warning": "met; the limit is inside the band",
+}
 
 
 def overview_table(report: RunReport) -> Table:
@@ -107,9 +113,12 @@ def thresholds_table(evaluation: EvaluationReport) -> Table:
 
 def ladder_table(bits: BitReport | None) -> Table:
     """Return one row a rung; rungs that did not run are shown as not measured."""
-    found = {rung.rung: rung for rung in bits.rungs} if bits is not None else {}
-    names = [*RUNGS, *(name for name in found if name not in RUNGS)]
-    rows = tuple(_rung_row(found[n]) if n in found else _absent_rung_row(n) for n in names)
+    found: dict[str, list[RungReport]] = {name: [] for name in RUNGS}
+    for rung in bits.rungs if bits is not None else ():
+        found.setdefault(rung.rung, []).append(rung)
+    rows = tuple(
+        row for name, rungs in found.items() for row in ([_rung_row(r) for r in rungs] or [_absent_rung_row(name)])
+    )
     columns = ("Rung", "Verdict", "Events", "Equal events", "Events per second", "Negative control", "Engine")
     return Table(columns, rows)
 
@@ -130,20 +139,24 @@ def layers_table(bits: BitReport) -> Table:
     return Table(("Rung", "Layer", "Values", "Equal values", "Verdict"), rows)
 
 
-def budget_table(budget: BudgetReport) -> Table:
-    """Return each limit, what was measured against it, its stage and source."""
+def budget_lines(report: RunReport) -> tuple[tuple[str, BudgetLine], ...]:
+    """Return design and line of every limit that was held against something, the design of the overview first."""
+    return tuple((design, line) for design, budget in report.held_budgets().items() for line in budget.lines)
+
+
+def budget_table(report: RunReport) -> Table:
+    """Return each limit, what was measured against it, its stage, design and source."""
     rows = []
-    for line in budget.lines:
-        status, measured = line_status(line), None
-        if line.value is not None:
-            measured = Measurement(line.name, line.value, line.unit, line.stage, line.source)
+    for design, line in budget_lines(report):
+        status = line_status(line)
         limit = Cell(number(line.limit), value=line.limit, unit=unit_of(line.name, line.unit, line.limit))
         verdict = words(_STATUS_WORDS[status], status)
         written = fixed_width(line.written_as)
         rows.append(
-            (words(quantity_name(line.name)), measurement_cell(measured), limit, written, verdict, words(line.source))
-        )
-    return Table(("Quantity", "Value", "Limit", "Limit as written", "Verdict", "Source"), tuple(rows))
+            (words(quantity_name(line.name)), measurement_cell(line.measurement), limit, written, verdict,
+             words(design_name(design)), words(line.source))
+        )  # fmt: skip
+    return Table(("Quantity", "Value", "Limit", "Limit as written", "Verdict", "Design", "Source"), tuple(rows))
 
 
 def firmware_table(report: RunReport) -> Table:

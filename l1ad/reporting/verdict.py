@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from l1ad.records import BudgetLine, RungReport
 from l1ad.reporting.collect import RunReport
 from l1ad.reporting.formatting import number
-from l1ad.reporting.labels import RUNGS, quantity_name
+from l1ad.reporting.labels import BACKENDS, RUNGS, quantity_name
 
 PASSED, FAILED, MISSING, WARNING = "passed", "failed", "missing", "warning"
 
@@ -89,20 +89,23 @@ def ladder_verdict(report: RunReport) -> Verdict:
 
 
 def line_status(line: BudgetLine) -> str:
-    """Return ``passed``, ``failed`` or, without a measurement, ``missing``."""
+    """Return ``passed``, ``failed``, ``warning`` when a band crosses the limit, ``missing`` without a measurement."""
     if line.value is None:
         return MISSING
+    if line.verdict == "inside the band":
+        return WARNING
     return PASSED if line.passed else FAILED
 
 
 def budget_verdict(report: RunReport) -> Verdict:
     """Return whether every limit has a measurement and none is exceeded."""
     title = "Budget"
-    if report.budget is None or not report.budget.lines:
+    held = [(design, line) for design, budget in report.held_budgets().items() for line in budget.lines]
+    if not held:
         return Verdict(title, MISSING, "No budget was checked.")
-    lines = report.budget.lines
-    exceeded = [quantity_name(line.name) for line in lines if line_status(line) == FAILED]
-    unmeasured = [quantity_name(line.name) for line in lines if line_status(line) == MISSING]
+    lines = [line for _, line in held]
+    exceeded = [_named(report, *found) for found in held if line_status(found[1]) == FAILED]
+    unmeasured = [_named(report, *found) for found in held if line_status(found[1]) == MISSING]
     if exceeded or unmeasured:
         parts = [f"budget exceeded by {', '.join(exceeded)}"] if exceeded else []
         parts += [f"not measured: {', '.join(unmeasured)}"] if unmeasured else []
@@ -110,7 +113,16 @@ def budget_verdict(report: RunReport) -> Verdict:
         return Verdict(title, FAILED, text[0].upper() + text[1:] + ".")
     estimated = sum(line.stage == "estimate" for line in lines)
     basis = f" ({estimated} on an estimate)" if estimated else ""
-    return Verdict(title, PASSED, f"{len(lines)} of {len(lines)} limits met{basis}.")
+    inside = [_named(report, *found) for found in held if line_status(found[1]) == WARNING]
+    crossing = f" The limit is inside the band of the estimate: {', '.join(inside)}." if inside else ""
+    text = f"{len(lines)} of {len(lines)} limits met{basis}.{crossing}"
+    return Verdict(title, WARNING if inside else PASSED, text)
+
+
+def _named(report: RunReport, design: str, line: BudgetLine) -> str:
+    """Return the quantity of a line, with its design where there are several."""
+    name = quantity_name(line.name)
+    return f"{name} ({BACKENDS.get(design, design)})" if len(report.held_budgets()) > 1 else name
 
 
 def evaluation_verdict(report: RunReport) -> Verdict:

@@ -101,7 +101,7 @@ def _firmware() -> tuple[FirmwareProject, ...]:
     def project(backend: str, engine: str, estimates: tuple[Measurement, ...]) -> FirmwareProject:
         files = {f"src/file_{i}.v": "0" * 64 for i in range(7)}
         return FirmwareProject(backend, "l1ad_top", PART, 5.0, engine, INPUT_TYPE, 57, SCORE_TYPE, 1, files,
-                               "ab12" * 16, {}, 15, estimates)  # fmt: skip
+                               ("ab12" if backend == "verilog" else "cd34") * 16, {}, 15, estimates)  # fmt: skip
 
     cost = (Measurement("cost", 23_112.0, "LUT", "estimate", "alkaid 0.8.2"),)
     return (project("verilog", "alkaid 0.8.2", cost), project("vitis", "hls4ml 1.3.0", ()))

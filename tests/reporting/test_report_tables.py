@@ -19,7 +19,7 @@ def test_plain_rows_for_the_terminal(report: RunReport) -> None:
     assert ["LUT", "22,517 [estimate]", "1.90 %"] in rows
     assert ["Latency", "15 clocks [simulation]", ""] in rows
     assert signals_table(report.evaluation).plain()[1][0] == "A → 4l"
-    assert budget_table(report.budget).plain()[3][:3] == ["LUT", "22,517 [estimate]", "59,112"]
+    assert budget_table(report).plain()[3][:3] == ["LUT", "22,517 [estimate]", "59,112"]
     ladder = ladder_table(report.bits).plain()
     assert ladder[1][:4] == ["Keras", "reference", "20,000", "20,000"]
     assert ladder[4][5] == "caught (lowest bit of weight 17 of dense_1: 1,874 of 2,000 events changed)"
@@ -33,7 +33,7 @@ def test_overview_without_records_is_not_measured() -> None:
 
 def test_headline_prefers_the_more_true_stage(changed: Callable[..., RunReport]) -> None:
     def tool(stage: str, value: float) -> SynthesisReport:
-        return SynthesisReport("t", "1", stage, "p", "d", (Measurement("lut", value, "", stage, "t 1"),))
+        return SynthesisReport("t", "1", stage, "p", "ab12" * 16, (Measurement("lut", value, "", stage, "t 1"),))
 
     report = changed(budget=None, synthesis=(tool("estimate", 3.0), tool("csynth", 2.0), tool("route", 1.0)))
     found = report.headline("lut")
