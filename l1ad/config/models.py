@@ -57,7 +57,9 @@ class NetworkConfig(_Section):
     """Architecture and bit widths, in QKeras's own syntax."""
 
     architecture: Literal["dense_vae", "cnn_vae"] = "dense_vae"
-    frontend: Literal["qkeras", "float"] = "qkeras"
+    frontend: Literal["qkeras", "hgq", "float"] = Field(
+        "qkeras", description="hgq: learned bit widths by HGQ2, which needs an environment of its own"
+    )
     hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field((32, 16), description="dense encoder; decoder mirrors it")
     filters: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] = Field(
         (16, 32), description="filters of the two convolutions of cnn_vae"
@@ -101,13 +103,39 @@ class TrainingConfig(_Section):
     feature_weights: tuple[float, float, float] = Field(
         (1.0, 0.1, 0.1), description="weights of pT, eta and phi in the reconstruction; the paper: 1, 1, 1"
     )
+    score_teacher: Literal["none", "mahalanobis"] = Field(
+        "mahalanobis", description="float anomaly score that the latent score learns to follow"
+    )
+    score_share: float = Field(0.8, ge=0, le=1, description="share of following that score in the loss")
     distillation: float = Field(
         0.5, ge=0, le=1, description="share of matching the float latent space in the loss of the quantized epochs"
     )
+    schedule: Literal["cosine", "plateau"] = Field(
+        "cosine", description="learning rate: half a cosine down to a hundredth, or reduced when the loss stalls"
+    )
     patience: int = Field(10, gt=0, description="early stopping, epochs without improvement")
-    reduce_patience: int = Field(3, gt=0, description="learning rate is reduced after so many such epochs")
+    reduce_patience: int = Field(3, gt=0, description="plateau: learning rate is reduced after so many such epochs")
     reduce_factor: float = Field(0.3, gt=0, lt=1)
     xla: bool = True
+
+
+class QuantizationConfig(_Section):
+    """How a quantized network gets its weights, and for frontend hgq the price of a bit.
+
+    The price is a term of the loss: `beta` times the effective bit operations, which are the products of the bits
+    of both factors, summed over all multiplications (arXiv:2405.00645, section 3).
+    """
+
+    training: Literal["aware", "post"] = Field(
+        "aware", description="post: the weights of the float model are rounded and not trained further"
+    )
+    beta: float = Field(3e-7, ge=0, description="hgq: loss per effective bit operation at the end")
+    beta_start: float = Field(1e-8, gt=0, description="hgq: the same at the start; rises geometrically")
+    ramp: float = Field(0.5, gt=0, le=1, description="hgq: share of the quantized epochs in which beta rises")
+    bit_operations: int | None = Field(
+        None, gt=0, description="hgq: target of the effective bit operations; beta then follows it"
+    )
+    bit_learning_rate: float = Field(10.0, gt=0, description="hgq: learning rate of bit widths over that of weights")
 
 
 class EvaluationConfig(_Section):
@@ -133,6 +161,9 @@ class ConversionConfig(_Section):
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     derating: float = Field(
         1.3, ge=1, description="clock period over the delay that the RTL generator's model may put in one stage"
+    )
+    thresholds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (), max_length=5, description="raw thresholds that the trigger's top level has after a reset; others are off"
     )
 
 
@@ -171,6 +202,7 @@ class RunConfig(_Section):
     network: NetworkConfig = NetworkConfig()
     score: ScoreConfig = ScoreConfig()
     training: TrainingConfig = TrainingConfig()
+    quantization: QuantizationConfig = QuantizationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     conversion: ConversionConfig = ConversionConfig()
     emulation: EmulationConfig = EmulationConfig()

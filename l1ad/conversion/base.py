@@ -16,8 +16,12 @@ from numpy.typing import NDArray
 
 from l1ad.conversion.names import check_top
 from l1ad.conversion.preflight import check_model
+from l1ad.conversion.top_level.spec import check_trigger, trigger_spec
+from l1ad.conversion.top_level.write import write_hls, write_rtl
 from l1ad.errors import ConfigurationError, ConversionError, L1adError, RunFolderError, nearest
+from l1ad.events.contract import InputContract
 from l1ad.hardware.parts import Part
+from l1ad.hardware.rtl_ports import wrapper_ports
 from l1ad.provenance import folder_digests, value_digest, write_json
 from l1ad.records import FirmwareProject, FixedType
 
@@ -56,6 +60,10 @@ class ConversionJob:
         Values of one event.
     test_inputs, test_outputs : ndarray of int64, shape (N, n_inputs) and (N, 1)
         Events for the test bench that goes with the project, as raw integers.
+    contract : InputContract, optional
+        How events become inputs. With it the project gets the trigger's top level.
+    thresholds : tuple of int
+        Raw thresholds that the top level has after a reset.
     """
 
     backend: str
@@ -68,6 +76,8 @@ class ConversionJob:
     n_inputs: int
     test_inputs: NDArray[np.int64]
     test_outputs: NDArray[np.int64]
+    contract: InputContract | None = None
+    thresholds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,6 +148,9 @@ def convert(
     check_top(job.top)
     converter = load_converter(job.backend)
     check_model(model, job.input_type)
+    if job.contract is not None:
+        score = model.layers[-1].spec.score
+        check_trigger(job.contract, job.input_type, job.n_inputs, score, job.thresholds)
     converter.refuse(model, job)
     if progress is not None:
         progress(f"convert: {job.backend}")
@@ -147,6 +160,8 @@ def convert(
             work = Path(scratch) / "project"
             work.mkdir()
             draft = converter.write(model, job, work)
+            if job.contract is not None:
+                _write_trigger(job.contract, draft, job, work)
             project = _finish(draft, job, work)
             _put(work, folder, Path(scratch) / "before")
     except OSError as error:
@@ -169,6 +184,19 @@ def engine_errors(engine: str) -> Iterator[None]:
         raise
     except Exception as error:  # hls4ml raises bare Exception; the seam turns every type into ours.
         raise ConversionError(f"{engine} cannot convert the model ({type(error).__name__}: {error}).") from error
+
+
+def _write_trigger(contract: InputContract, draft: Draft, job: ConversionJob, work: Path) -> None:
+    """Write the trigger's top level; the HLS one takes arrays, so that a stream gets none."""
+    if job.backend == "verilog":
+        ports = wrapper_ports(work, job.top, job.n_inputs, draft.n_outputs)
+        # alkaid registers the inputs and the output of every stage.
+        spec = trigger_spec(job.top, contract, draft.output_type, job.thresholds, draft.stages + 1)
+        write_rtl(spec, ports, work)
+    elif job.io_type == "io_parallel":
+        write_hls(trigger_spec(job.top, contract, draft.output_type, job.thresholds, 0), work)
+    else:
+        _log.info("%s: %s has no top level of the trigger; io_parallel has one", job.top, job.io_type)
 
 
 def _put(work: Path, folder: Path, before: Path) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import re
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy.typing as npt
 
@@ -19,26 +15,11 @@ from l1ad.emulation.toolchain import Compiler, Unit, build_once, find_compiler, 
 from l1ad.emulation.vectors import Integers, check_events, read_integers, write_integers
 from l1ad.emulation.verilator import Verilator, compile_model, compile_runtime, find_verilator, translate
 from l1ad.errors import DataError
+from l1ad.hardware.rtl_ports import INPUT_PORT, OUTPUT_PORT, SIGNALS, PortTypes, has_clock, wrapper_ports
 from l1ad.provenance import file_digest, value_digest
-from l1ad.records import FixedType
 from l1ad.resources import resource
 
-#: Names that alkaid gives the ports (alkaid 0.8.2, trace/pipeline.py).
-INPUT_PORT, OUTPUT_PORT = "model_inp", "model_out"
-#: alkaid's record of signals and their precisions.
-SIGNALS = "model/fsm.json.gz"
-
-_DRIVER = "firmware/sim/rtl_driver.cpp"
-
-
-@dataclass(frozen=True)
-class PortTypes:
-    """Name of the simulated module, element types of its packed ports, and whether it has a clock."""
-
-    module: str
-    input: FixedType
-    output: FixedType
-    clocked: bool
+_DRIVER, _PORTS = "firmware/sim/rtl_driver.cpp", "firmware/sim/verilated_ports.h"
 
 
 @dataclass(frozen=True)
@@ -162,7 +143,7 @@ def build_rtl(project: OpenProject, build_folder: Path, *, fast: bool = True) ->
     ports = _port_types(project)
     _require_exact(project, ports)
     digests = {name: project.record.files[name] for name in sources}
-    tools = [file_digest(unit.source), unit.flags, str(verilator), str(compiler), fast]
+    tools = [file_digest(unit.source), file_digest(resource(_PORTS)), unit.flags, str(verilator), str(compiler), fast]
     key = value_digest([digests, ports.module, tools])
     root = build_folder.resolve()
     runtime = compile_runtime(verilator, compiler, root)
@@ -176,44 +157,12 @@ def build_rtl(project: OpenProject, build_folder: Path, *, fast: bool = True) ->
 
 
 def _port_types(project: OpenProject) -> PortTypes:
-    """Return how the elements lie on the ports.
-
-    alkaid's module packs every element with its own width. Its wrapper gives all elements of a port the smallest
-    common type, which may leave out bits that no element uses (``generate_io_wrapper``, alkaid 0.8.2).
-    """
+    """Return how the elements lie on the ports: on those of alkaid's wrapper, or of the module itself."""
     record = project.record
-    if SIGNALS not in record.files:
-        return PortTypes(record.top, record.input_type, record.output_type, _has_clock(project, record.top))
-    wrapper = f"{record.top}_wrapper"
-    path = project.folder / SIGNALS
-    try:
-        signals = _signals(json.loads(gzip.decompress(path.read_bytes())))
-        found = [_common_type(signals[name]) for name in (INPUT_PORT, OUTPUT_PORT)]
-        counts = [len(signals[name]) for name in (INPUT_PORT, OUTPUT_PORT)]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise DataError(f"{path}: not a record of alkaid's signals ({error!r}).") from error
-    if counts != [record.n_inputs, record.n_outputs]:
-        raise DataError(f"{path}: ports of {counts} elements; expected {[record.n_inputs, record.n_outputs]}.")
-    return PortTypes(wrapper, found[0], found[1], _has_clock(project, wrapper))
-
-
-def _has_clock(project: OpenProject, module: str) -> bool:
-    name = f"src/{module}.v"
-    if name not in project.record.files:
-        raise DataError(f"{project.folder}: holds no {name}. Convert again.")
-    text = (project.folder / name).read_text(encoding="utf-8")
-    return re.search(r"\binput\s+(?:wire\s+)?clk\b", text) is not None
-
-
-def _signals(state: dict[str, Any]) -> dict[str, list[list[int]]]:
-    """Return name -> precisions ``[signed, integer bits without sign, fraction bits]`` of every signal."""
-    ends = [connection[end] for connection in state["fsm"]["conns"] for end in ("src", "dst")]
-    return {str(end[0]): end[2] for end in ends if end is not None}
-
-
-def _common_type(precisions: list[list[int]]) -> FixedType:
-    signed, integer, fraction = (max(int(column) for column in part) for part in zip(*precisions, strict=True))
-    return FixedType(bool(signed), signed + integer + fraction, signed + integer)
+    if SIGNALS in record.files:
+        return wrapper_ports(project.folder, record.top, record.n_inputs, record.n_outputs)
+    clocked = has_clock(project.folder, record.top)
+    return PortTypes(record.top, record.input_type, record.output_type, clocked)
 
 
 def _shift(values: Integers, left: int) -> Integers:

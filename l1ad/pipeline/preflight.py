@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from l1ad.config import RunConfig
 from l1ad.conversion.names import check_top
+from l1ad.errors import ConfigurationError, DataError
 from l1ad.hardware.budgets import limit_value
 from l1ad.hardware.parts import resolve_part
+from l1ad.hardware.trigger import check_thresholds
 from l1ad.networks.quantizers import parse_quantizer
 from l1ad.scores.spec import score_spec
 
@@ -31,4 +33,8 @@ def check_config(config: RunConfig) -> None:
     types = {
         field: parse_quantizer(getattr(config.network, field), f"network.{field}").fixed_type for field in _QUANTIZERS
     }
-    score_spec(config.score, config.network.latent, types["mean"], types["log_variance"])
+    spec = score_spec(config.score, config.network.latent, types["mean"], types["log_variance"])
+    try:
+        check_thresholds(config.conversion.thresholds, spec.score)
+    except DataError as error:
+        raise ConfigurationError(f"conversion.thresholds: {error}") from error

@@ -1,0 +1,224 @@
+"""Bit-exact model of the trigger's top level, clock by clock, and streams of clocks that try it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from l1ad.hardware.trigger import (
+    N_THRESHOLDS,
+    PRESCALE_ADDRESS,
+    PRESCALE_BITS,
+    THRESHOLD_ADDRESS,
+    Integers,
+    TriggerSpec,
+    check_prescales,
+    check_thresholds,
+)
+
+#: Columns of what the model and the simulations return for every clock.
+COLUMNS = ("valid", "score", "accept", "fire", "error")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What is put on the ports of the top level, one row a clock.
+
+    Attributes
+    ----------
+    event : array of int64, shape (clocks,)
+        Index of the event on the input; also where `valid` is not set, since the lines are never without a value.
+    valid, reset, write : array of bool, shape (clocks,)
+        Valid flag of the event, reset, and whether a register is written.
+    address, data : array of int64, shape (clocks,)
+        Of the write port.
+    """
+
+    event: Integers
+    valid: npt.NDArray[np.bool_]
+    reset: npt.NDArray[np.bool_]
+    write: npt.NDArray[np.bool_]
+    address: Integers
+    data: Integers
+
+    def __len__(self) -> int:
+        return len(self.event)
+
+
+@dataclass
+class _Registers:
+    """Registers and counters of the top level."""
+
+    spec: TriggerSpec
+    thresholds: list[int] = field(default_factory=list)
+    prescales: list[int] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+
+    def reset(self) -> None:
+        """Take the values that stand in the specification."""
+        self.thresholds, self.prescales = list(self.spec.thresholds), list(self.spec.prescales)
+        self.counts = [0] * N_THRESHOLDS
+
+    def decide(self, score: int) -> tuple[int, int]:
+        """Return the bits `accept` and `fire` of an event and count it."""
+        accept = fire = 0
+        for number in range(N_THRESHOLDS):
+            if score < self.thresholds[number]:
+                continue
+            accept |= 1 << number
+            # A prescale of 0 never equals the count of accepted events, which starts at 1.
+            if self.counts[number] + 1 == self.prescales[number]:
+                fire |= 1 << number
+                self.counts[number] = 0
+            else:
+                self.counts[number] = (self.counts[number] + 1) % (1 << PRESCALE_BITS)
+        return accept, fire
+
+    def write(self, address: int, data: int) -> bool:
+        """Write a register; False when there is none at `address` or `data` does not fit it."""
+        threshold, prescale = address - THRESHOLD_ADDRESS, address - PRESCALE_ADDRESS
+        if 0 <= threshold < N_THRESHOLDS and data <= self.spec.score_type.maximum:
+            self.thresholds[threshold] = data
+            return True
+        if 0 <= prescale < N_THRESHOLDS and data < 1 << PRESCALE_BITS:
+            self.prescales[prescale], self.counts[prescale] = data, 0
+            return True
+        return False
+
+
+def run_model(spec: TriggerSpec, scores: npt.ArrayLike, stream: Stream) -> Integers:
+    """Return the outputs of the top level after every clock.
+
+    At each rising edge, in this order: a reset clears everything in flight and restores the registers; the event that
+    left the network is compared with the registers as they were; then a register is written.
+
+    Parameters
+    ----------
+    spec : TriggerSpec
+    scores : array_like of int, shape (events,)
+        Raw score of each event.
+    stream : Stream
+
+    Returns
+    -------
+    array of int64, shape (clocks, 5)
+        `COLUMNS`. Score, accept and fire are 0 without a valid event; bit k of accept and fire is threshold k.
+    """
+    values = np.asarray(scores, dtype=np.int64)
+    registers = _Registers(spec)
+    registers.reset()
+    delay = spec.network_latency
+    flying: dict[int, int] = {}
+    rows = np.zeros((len(stream), len(COLUMNS)), dtype=np.int64)
+    for clock in range(len(stream)):
+        if stream.reset[clock]:
+            registers.reset()
+            flying.clear()
+            continue
+        if stream.valid[clock]:
+            flying[clock + delay] = int(values[stream.event[clock]])
+        if clock in flying:
+            score = flying.pop(clock)
+            rows[clock, :4] = (1, score, *registers.decide(score))
+        if stream.write[clock]:
+            rows[clock, 4] = not registers.write(int(stream.address[clock]), int(stream.data[clock]))
+    return rows
+
+
+def make_stream(spec: TriggerSpec, scores: npt.ArrayLike, seed: int = 0) -> Stream:
+    """Return a stream that sends every event once in each of three ways, and more where a reset takes events away.
+
+    Back to back; with gaps of random length in which the lines hold other events; back to back with resets while
+    events are in flight. In between the registers are written: thresholds that equal scores of the events, so that a
+    threshold wrong by one shows, prescales from 0 to 7, and writes that have to be refused.
+
+    Parameters
+    ----------
+    spec : TriggerSpec
+    scores : array_like of int, shape (events,)
+        Raw score of each event.
+    seed : int
+        Of the random numbers.
+    """
+    values = np.asarray(scores, dtype=np.int64)
+    rng = np.random.default_rng(seed)
+    events = len(values)
+    order, tail = np.arange(events), spec.latency + 1
+    places = np.cumsum(rng.integers(1, 4, events)) - 1
+    spaced = rng.integers(0, events, places[-1] + 1)
+    spaced[places] = order
+    with_gaps = np.zeros(len(spaced), bool)
+    with_gaps[places] = True
+    event = np.concatenate([order, spaced, order, rng.integers(0, events, tail)])
+    every = np.ones(events, bool)
+    valid = np.concatenate([every, with_gaps, every, np.zeros(tail, bool)])
+    reset = np.zeros(len(event), bool)
+    reset[0] = True
+    reset[events + len(spaced) : -tail : max(events // 7, 3 * spec.latency)] = True
+    clocks = len(event)
+    write = rng.random(clocks) < 0.02
+    # The registers are set at once after each reset.
+    for start in np.flatnonzero(reset):
+        write[start + 1 : start + 1 + 2 * N_THRESHOLDS] = True
+    write &= ~reset
+    address, data = _writes(spec, values, write, reset, rng)
+    return Stream(event.astype(np.int64), valid, reset, write, address, data)
+
+
+def _writes(
+    spec: TriggerSpec,
+    scores: Integers,
+    write: npt.NDArray[np.bool_],
+    reset: npt.NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> tuple[Integers, Integers]:
+    """Return addresses and data of the write port: after a reset all registers in turn, else one at random."""
+    clocks = len(write)
+    address, data = rng.integers(0, 16, clocks), rng.integers(0, 1 << 32, clocks)
+    since = _since(reset)
+    for clock in np.flatnonzero(write):
+        turn = since[clock] - 1
+        chosen = int(rng.integers(0, 2 * N_THRESHOLDS + 1)) if turn >= 2 * N_THRESHOLDS else int(turn)
+        if chosen < N_THRESHOLDS:
+            place = THRESHOLD_ADDRESS + chosen
+            level = float(rng.choice([0.1, 0.5, 0.9, 0.99]))
+            value = int(np.quantile(scores, level, method="nearest"))
+        elif chosen < 2 * N_THRESHOLDS:
+            place, value = PRESCALE_ADDRESS + chosen - N_THRESHOLDS, int(rng.integers(0, 8))
+        else:  # no such register, or a value that does not fit
+            place = int(rng.choice([N_THRESHOLDS, 15, THRESHOLD_ADDRESS]))
+            value = int(spec.score_type.maximum + 1 + rng.integers(0, 1 << 8))
+        address[clock], data[clock] = place, value
+    return address.astype(np.int64), data.astype(np.int64)
+
+
+def _since(marks: npt.NDArray[np.bool_]) -> Integers:
+    """Return for each clock how many clocks ago the last mark was."""
+    index = np.arange(len(marks))
+    return index - np.maximum.accumulate(np.where(marks, index, 0))
+
+
+def register_writes(thresholds: Iterable[int], prescales: Iterable[int], spec: TriggerSpec) -> list[tuple[int, int]]:
+    """Return (address, data) of the writes that set the registers.
+
+    Raises
+    ------
+    DataError
+        When a value is out of range; the number is named.
+
+    Examples
+    --------
+    >>> from l1ad.records import FixedType
+    >>> types = FixedType(True, 10, 4), FixedType(False, 8, 8)
+    >>> spec = TriggerSpec("net", (), *types, (255,) * 5, (0,) * 5, 0, "")
+    >>> register_writes([200, 100], [1, 16], spec)
+    [(0, 200), (1, 100), (8, 1), (9, 16)]
+    """
+    raw, every = list(thresholds), list(prescales)
+    check_thresholds(raw, spec.score_type)
+    check_prescales(every)
+    found = [(THRESHOLD_ADDRESS + number, value) for number, value in enumerate(raw)]
+    return found + [(PRESCALE_ADDRESS + number, value) for number, value in enumerate(every)]
