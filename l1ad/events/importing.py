@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,8 +117,8 @@ def import_events(
         }
 
         def record(events: int) -> ImportRecord:
-            dropped = sum((Counter(reader.dropped) for reader in readers), Counter())
-            return ImportRecord(tag, recognised, variant, events, sources, name, settings, dict(dropped))
+            dropped = {item: sum(reader.dropped[item] for reader in readers) for item in readers[0].dropped}
+            return ImportRecord(tag, recognised, variant, events, sources, name, settings, dropped)
 
         written = write_events(
             out,

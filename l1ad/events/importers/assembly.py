@@ -134,10 +134,10 @@ class Assembly:
 
 
 def wrapped(phi: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return azimuths in rad, turned into [-pi, pi]; those that lie there are not touched."""
+    """Return azimuths in rad, turned into [-pi, pi]; those that lie there, to float32, are not touched."""
     turned = np.where(np.isfinite(phi), phi, 0.0)
     result: NDArray[np.floating] = np.where(
-        np.abs(turned) > math.pi, turned - 2 * math.pi * np.rint(turned / (2 * math.pi)), turned
+        np.abs(turned) > math.pi + 1e-6, turned - 2 * math.pi * np.rint(turned / (2 * math.pi)), turned
     )
     return result
 

@@ -173,12 +173,15 @@ class RootReader:
 
     def chunks(self) -> Iterator[EventChunk]:
         """Yield the events in order, a batch at a time."""
+        import awkward as ak
+
         names = [*dict.fromkeys(name for item in self._collections for name in item.branches())]
         names += list(self._identifiers.values())
         for start in range(0, int(self._tree.num_entries), self._batch):
             stop = min(start + self._batch, int(self._tree.num_entries))
             with reading(self._path, f"events {start} to {stop}"):
-                arrays = self._tree.arrays(names, entry_start=start, entry_stop=stop)
+                # Branches of fixed length become lists like all others: a mask would flatten them otherwise.
+                arrays = ak.from_regular(self._tree.arrays(names, entry_start=start, entry_stop=stop), axis=None)
             yield self._chunk(arrays, stop - start)
 
     def _chunk(self, arrays: Any, count: int) -> EventChunk:
