@@ -171,8 +171,8 @@ def not_a_number(text: str) -> str:
         (of_the_future, "written by l1ad 9.0, this is"),
         (not_a_number, "auc of Ato4l is nan"),
         (lambda _: "[]", "holds list"),
-        (lambda _: '{"name": "x", "evaluation": "good"}', "does not hold the report of a run"),
-        (lambda _: '{"name": "x", "synthesis": 3}', "does not hold the report of a run"),
+        (lambda _: '{"name": "x", "evaluation": "good"}', "EvaluationReport: unknown field"),
+        (lambda _: '{"name": "x", "synthesis": 3}', "RunReport: 'int' object is not iterable"),
         (lambda _: "{}", "name"),
     ],
 )

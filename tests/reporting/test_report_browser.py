@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from l1ad.reporting import RunReport, render_html
+from l1ad.reporting.comparison import compare, render_comparison
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -57,11 +59,32 @@ def _widths(tmp_path: Path, page: str, width: int) -> tuple[int, int]:
     return int(excess[1]), int(verdict[1])
 
 
-@pytest.mark.parametrize("width", [390, 760])
-def test_no_horizontal_scroll_on_phone_and_tablet(report: RunReport, tmp_path: Path, width: int) -> None:
-    excess, verdict = _widths(tmp_path, render_html(report), width)
+def _pages(report: RunReport) -> dict[str, str]:
+    """Return a page of each kind: one design, two designs with modules, a comparison, an empty run."""
+    modules = {
+        f"dense_{i}_with_a_long_name": {"lut": 900.0, "ff": 12_345.0, "dsp": 2.0, "carry": 7.0} for i in range(9)
+    }
+    more = dataclasses.replace(report.synthesis[0], tool="Vitis HLS", stage="csynth", modules=modules,
+                               project_digest=report.firmware[1].digest)  # fmt: skip
+    two = dataclasses.replace(report, synthesis=(*report.synthesis, more), regions=3)
+    slow = dataclasses.replace(report, name="another_name_of_a_run", config={**report.config, "seed": 2})
+    return {
+        "one": render_html(report),
+        "two": render_html(two).replace("<details", "<details open"),
+        "comparison": render_comparison(compare([report, two, slow])).replace("<details", "<details open"),
+        "empty": render_html(RunReport("empty")),
+    }
+
+
+@pytest.mark.parametrize("kind", ["one", "two", "comparison", "empty"])
+def test_no_horizontal_scroll_on_a_phone(report: RunReport, tmp_path: Path, kind: str) -> None:
+    excess, verdict = _widths(tmp_path, _pages(report)[kind], 390)
     assert excess == 0
     assert verdict > 40
+
+
+def test_no_horizontal_scroll_on_a_tablet(report: RunReport, tmp_path: Path) -> None:
+    assert _widths(tmp_path, _pages(report)["comparison"], 760)[0] == 0
 
 
 def test_the_width_check_sees_a_page_that_is_too_wide(report: RunReport, tmp_path: Path) -> None:
