@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from l1ad.records import BitReport, NegativeControl
 from l1ad.reporting import RunReport, render_html
 from l1ad.reporting.comparison import compare, render_comparison
 
@@ -38,25 +39,39 @@ def _browse(tmp_path: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def _widths(tmp_path: Path, page: str, width: int) -> tuple[int, int]:
-    """Return by how much `page` is wider than a frame of `width` pixels, and the height of its verdict there."""
+def _widths(tmp_path: Path, *pages: tuple[str, int]) -> list[tuple[int, int]]:
+    """Return for each page and width in pixels by how much something is too wide, and the height of the verdict."""
     script = (
-        "const f = document.querySelector('iframe'); f.onload = () => { const d = f.contentDocument;"
-        "const e = d.documentElement; document.body.dataset.excess = e.scrollWidth - e.clientWidth;"
-        "document.body.dataset.verdict = Math.round(d.getElementById('verdict').getBoundingClientRect().height); };"
-        "f.srcdoc = document.getElementById('page').textContent;"
+        "const out = []; document.querySelectorAll('iframe').forEach((f, i) => { f.onload = () => {"
+        "const d = f.contentDocument, e = d.documentElement;"
+        "const over = [...d.querySelectorAll('table, .plan, .tile, svg')].map(t => "
+        "t.getBoundingClientRect().right - (t.closest('section') || e).getBoundingClientRect().right);"
+        "const excess = Math.ceil(Math.max(0, e.scrollWidth - e.clientWidth, ...over));"
+        "const verdict = Math.round(d.getElementById('verdict').getBoundingClientRect().height);"
+        "out[i] = excess + ':' + verdict; document.body.dataset.found = out.join(' '); };"
+        "f.srcdoc = document.getElementById('page' + i).textContent; });"
     )
+    frames = "".join(f'<iframe style="width:{width}px;height:900px;border:0"></iframe>' for _, width in pages)
+    sources = "".join(f'<div id="page{i}" hidden>{html.escape(page)}</div>' for i, (page, _) in enumerate(pages))
     frame = tmp_path / "frame.html"
     frame.write_text(
-        f'<!DOCTYPE html><meta charset="utf-8"><body style="margin:0"><iframe style="width:{width}px;height:900px;'
-        f'border:0"></iframe><div id="page" hidden>{html.escape(page)}</div><script>{script}</script></body>',
+        f'<!DOCTYPE html><meta charset="utf-8"><body>{frames}{sources}<script>{script}</script></body>',
         encoding="utf-8",
     )
-    dom = _browse(tmp_path, "--virtual-time-budget=4000", "--dump-dom", frame.as_uri())
-    excess, verdict = re.search(r'data-excess="(\d+)"', dom), re.search(r'data-verdict="(\d+)"', dom)
-    assert excess is not None, dom[:300]
-    assert verdict is not None
-    return int(excess[1]), int(verdict[1])
+    dom = _browse(tmp_path, "--virtual-time-budget=8000", "--dump-dom", frame.as_uri())
+    found = re.search(r'data-found="([^"]*)"', dom)
+    assert found is not None, dom[:300]
+    results = [tuple(map(int, text.split(":"))) for text in found[1].split()]
+    assert len(results) == len(pages)
+    return [(excess, verdict) for excess, verdict in results]
+
+
+def _uncaught(report: RunReport) -> BitReport:
+    """Return a ladder in which no negative control was caught."""
+    assert report.bits is not None
+    control = NegativeControl("firmware/weights/w7[35]: -43 became -44 (fixed<7,1>)", 2_000, 0)
+    rungs = (dataclasses.replace(r, control=control) if r.control else r for r in report.bits.rungs)
+    return dataclasses.replace(report.bits, rungs=tuple(rungs))
 
 
 def _pages(report: RunReport) -> dict[str, str]:
@@ -73,23 +88,26 @@ def _pages(report: RunReport) -> dict[str, str]:
         "two": render_html(two).replace("<details", "<details open"),
         "comparison": render_comparison(compare([report, two, slow])).replace("<details", "<details open"),
         "empty": render_html(RunReport("empty")),
+        "failed": render_html(dataclasses.replace(report, bits=_uncaught(report))),
     }
 
 
-@pytest.mark.parametrize("kind", ["one", "two", "comparison", "empty"])
-def test_no_horizontal_scroll_on_a_phone(report: RunReport, tmp_path: Path, kind: str) -> None:
-    excess, verdict = _widths(tmp_path, _pages(report)[kind], 390)
-    assert excess == 0
-    assert verdict > 40
+def test_nothing_is_too_wide_on_phone_tablet_and_screen(report: RunReport, tmp_path: Path) -> None:
+    pages = [(kind, width) for kind in _pages(report) for width in (390, 760, 1280)]
+    shown = _pages(report)
+    found = _widths(tmp_path, *((shown[kind], width) for kind, width in pages))
+    assert {name: excess for name, (excess, _) in zip(pages, found, strict=True) if excess} == {}
+    assert all(verdict > 40 for _, verdict in found)
 
 
-def test_no_horizontal_scroll_on_a_tablet(report: RunReport, tmp_path: Path) -> None:
-    assert _widths(tmp_path, _pages(report)["comparison"], 760)[0] == 0
-
-
-def test_the_width_check_sees_a_page_that_is_too_wide(report: RunReport, tmp_path: Path) -> None:
-    page = render_html(report).replace("<main>", '<main><div style="width:900px">wide</div>')
-    assert _widths(tmp_path, page, 390)[0] > 300
+def test_the_width_check_sees_what_is_too_wide(report: RunReport, tmp_path: Path) -> None:
+    page = render_html(report)
+    wide = page.replace("<main>", '<main><div style="width:900px">wide</div>')
+    table = page.replace('<table id="ladder-table"', '<table style="width:1110px" id="ladder-table"')
+    assert "1110px" in table
+    (narrow, _), (screen, _) = _widths(tmp_path, (wide, 390), (table, 1280))
+    assert narrow > 300
+    assert screen > 20
 
 
 def test_screenshot_and_print(report: RunReport, tmp_path: Path) -> None:
