@@ -20,8 +20,10 @@ def check(
     """Hold what was measured of a run against a budget file.
 
     Counted are the simulation and the synthesis of the run, and with --reports what vendor tools wrote. For each
-    limit the most true stage decides, or the stage that the limit names. The exit code is 1 when a limit is exceeded
-    or was not measured, or a co-simulation failed; the message says by how much and which file.
+    limit the most true stage decides, or the stage that the limit names. An estimate is shown with its band: it fails
+    when the central value exceeds the limit, and passes with a warning when the limit lies inside the band. The exit
+    code is 1 when a limit is exceeded or was not measured, or a co-simulation failed; the message says by how much and
+    which file.
     """
     from l1ad.cli.terminal import note, say, show_table
     from l1ad.errors import CheckFailedError
@@ -35,12 +37,12 @@ def check(
     rows = [
         (
             line.name,
-            "not measured" if line.value is None else f"{line.value:g}",
+            "not measured" if line.value is None else f"{line.value:g}" if line.low is None else str(line.measurement),
             f"{line.limit:g}",
             line.written_as,
             line.unit,
             line.stage,
-            "passed" if line.passed else "failed",
+            line.verdict,
             line.source,
         )
         for line in found.budget.lines

@@ -56,13 +56,19 @@ class VerilogConverter:
         engine = f"alkaid {library_version('alkaid')}"
         stages = len(rtl.fsm.logic)
         estimates = (
-            Measurement("cost", float(logic.cost), "LUT", "estimate", engine),
-            Measurement("register_bits", float(rtl.reg_bits), "", "estimate", engine),
-            Measurement("logic_ns", float(logic.latency[1]), "ns", "estimate", engine),
-            Measurement("stages", float(stages), "", "estimate", engine),
+            Measurement("cost", float(logic.cost), "LUT", "model", engine),
+            Measurement("register_bits", float(rtl.reg_bits), "", "model", engine),
+            Measurement("logic_ns", float(logic.latency[1]), "ns", "model", engine),
+            Measurement("stage_ns", _slowest_stage_ns(rtl, job.logic_ns), "ns", "model", engine),
+            Measurement("stages", float(stages), "", "model", engine),
         )
         # alkaid trims bits of the port that are never used; the score keeps its declared type.
         return Draft(engine, model.layers[-1].spec.score, len(logic.out_idxs), {}, stages, estimates)
+
+
+def _slowest_stage_ns(rtl: Any, cutoff_ns: float) -> float:
+    """Return the delay of the slowest stage; alkaid counts on, each stage from a multiple of the cut-off."""
+    return max(float(logic.latency[1]) - number * cutoff_ns for number, logic in enumerate(rtl.fsm.logic.values()))
 
 
 def trace(model: Any, input_type: FixedType) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,24 @@ import yaml
 from l1ad.config import BudgetConfig
 from l1ad.errors import ConfigurationError, DataError, nearest
 from l1ad.hardware.parts import Part
-from l1ad.records import BudgetLine, BudgetReport, Measurement
+from l1ad.records import BudgetLine, BudgetReport, Estimate, Measurement
 
 #: Limit -> unit that a report shows.
 UNITS = {"latency_ns": "ns", "ii": "clocks", "lut": "", "ff": "", "dsp": "", "bram": "RAMB36"}
 
 #: Stages of a measurement, best first. When several tools measured one quantity, the best stage decides.
-STAGE_ORDER = ("measured", "route", "place", "synth", "cosim", "simulation", "csynth", "estimate")
+STAGE_ORDER = (
+    "measured",
+    "route",
+    "place",
+    "synth",
+    "cosim",
+    "simulation",
+    "csynth",
+    "estimate",
+    "netlist",
+    "model",
+)
 
 _PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?)\s*%\s*")
 
@@ -46,7 +58,8 @@ def check_budget(
     Returns
     -------
     BudgetReport
-        A line for each limit. A limit without a measurement does not pass. A value equal to its limit passes.
+        A line for each limit. A limit without a measurement does not pass. A value equal to its limit passes. Of an
+        estimate the central value decides; see `BudgetLine.verdict` for a band that crosses the limit.
 
     Raises
     ------
@@ -127,15 +140,23 @@ def _check_names(values: Mapping[str, Any], where: str) -> None:
 def _line(name: str, limit: Any, measurements: Sequence[Measurement], part: Part) -> BudgetLine:
     bound = limit_value(name, limit, part)
     found = _decisive(name, measurements)
-    return BudgetLine(
-        name=name,
-        limit=bound,
-        unit=UNITS[name],
-        value=None if found is None else found.value,
-        passed=found is not None and found.value <= bound,
-        stage="" if found is None else found.stage,
-        source="not measured" if found is None else found.source,
-        written_as=str(limit),
+    empty = BudgetLine(name, bound, UNITS[name], None, False, "", "not measured", str(limit))
+    return empty if found is None else held_line(empty, found, passed=found.value <= bound)
+
+
+def held_line(line: BudgetLine, found: Measurement, *, passed: bool) -> BudgetLine:
+    """Return the `line` of a limit with the measurement that is held against it, and its band when it has one."""
+    band = (found.low, found.high, found.extrapolated) if isinstance(found, Estimate) else (None, None, False)
+    low, high, extrapolated = band
+    return replace(
+        line,
+        value=found.value,
+        passed=passed,
+        stage=found.stage,
+        source=found.source,
+        low=low,
+        high=high,
+        extrapolated=extrapolated,
     )
 
 

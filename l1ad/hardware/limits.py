@@ -14,7 +14,8 @@ A file is a mapping. Each key is a quantity, and each value a limit, or a list o
     slack_ns: {limit: 0, stage: route}
 
 Slack is held from below, everything else from above. A value equal to its limit passes; a limit without a
-measurement at its stage does not.
+measurement at its stage does not. An estimate fails when its central value exceeds the limit; when only its band does,
+it passes with a warning.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import Any
 import yaml
 
 from l1ad.errors import ConfigurationError, DataError, nearest
-from l1ad.hardware.budgets import STAGE_ORDER
+from l1ad.hardware.budgets import STAGE_ORDER, held_line
 from l1ad.hardware.parts import Part, resolve_part
 from l1ad.records import BudgetLine, BudgetReport, Measurement, Record
 
@@ -178,6 +179,11 @@ def check_limits(limits: Limits, measurements: Sequence[Measurement], part: Part
     return BudgetReport(tuple(_line(limit, limits.share, measurements, part) for limit in limits.limits))
 
 
+def band_warnings(report: BudgetReport) -> tuple[str, ...]:
+    """Return a warning for each limit that an estimate keeps, but not its whole band."""
+    return tuple(crossing(line) for line in report.lines if line.verdict == "inside the band")
+
+
 def bound_value(limit: Limit, share: float, part: Part) -> float:
     """Return `limit` as a number in the unit of its quantity.
 
@@ -214,7 +220,20 @@ def excess(line: BudgetLine) -> str:
     share = f" ({100 * by / abs(line.limit):.3g} %)" if line.limit else ""
     verb = "is below" if below else "exceeds"
     place = f"{line.stage}, {line.source}"
-    return f"{line.name}: {line.value:g}{unit} {verb} the limit {written} by {by:g}{unit}{share}, {place}"
+    shown = str(line.measurement) if line.low is not None else f"{line.value:g}{unit}"
+    return f"{line.name}: {shown} {verb} the limit {written} by {by:g}{unit}{share}, {place}"
+
+
+def crossing(line: BudgetLine) -> str:
+    """Return what a reader has to know of a line that passed, but whose band crosses the limit.
+
+    Examples
+    --------
+    >>> crossing(BudgetLine("lut", 59_000.0, "", 57_000.0, True, "estimate", "Yosys 0.70", "5 %", 51_000.0, 63_000.0))
+    'lut: estimate 57,000, band 51,000 to 63,000: the limit 59000 (5 %) lies inside the band'
+    """
+    unit = f" {line.unit}" if line.unit else ""
+    return f"{line.name}: {line.measurement}: the limit {line.limit:g}{unit} ({line.written_as}) lies inside the band"
 
 
 def _share(value: Any) -> float:
@@ -250,16 +269,8 @@ def _line(limit: Limit, share: float, measurements: Sequence[Measurement], part:
     bound, below = bound_value(limit, share, part), limit.name in LOWER_BOUNDS
     found = _decisive(limit, measurements)
     passed = found is not None and (found.value >= bound if below else found.value <= bound)
-    return BudgetLine(
-        name=limit.name,
-        limit=bound,
-        unit=QUANTITIES[limit.name],
-        value=None if found is None else found.value,
-        passed=passed,
-        stage=limit.stage if found is None else found.stage,
-        source="" if found is None else found.source,
-        written_as=str(limit),
-    )
+    empty = BudgetLine(limit.name, bound, QUANTITIES[limit.name], None, False, limit.stage, "", str(limit))
+    return empty if found is None else held_line(empty, found, passed=passed)
 
 
 def _decisive(limit: Limit, measurements: Sequence[Measurement]) -> Measurement | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from l1ad.hardware.limits import Limits, check_limits, excess
+from l1ad.hardware.limits import Limits, band_warnings, check_limits, excess
 from l1ad.hardware.parts import resolve_part
 from l1ad.pipeline.run_folder import RunFolder
 from l1ad.pipeline.stages import BITS_FILE, EMULATE, SYNTH
@@ -73,7 +73,9 @@ def check_run(run: RunFolder, limits: Limits, reports: Path | None = None) -> Ch
     ]
     warnings = tuple(w for found in sets for w in (*found.all_warnings, *_clock_warning(run, found)))
     warnings += tuple(f"log {name}: {line}" for found in sets for name, line in found.log_errors.items())
-    return CheckReport(budget, (*failures, *(f for found in sets for f in found.failures)), stale + warnings)
+    return CheckReport(
+        budget, (*failures, *(f for found in sets for f in found.failures)), band_warnings(budget) + stale + warnings
+    )
 
 
 def _own_measurements(run: RunFolder) -> tuple[Measurement, ...]:

@@ -185,7 +185,7 @@ class FirmwareProject(Record):
     stages : int
         Pipeline stages of an RTL project; 0 when the tool that reads the project decides.
     estimates : tuple of Measurement
-        What the generator says about size and delay; stage ``estimate``.
+        What the generator says about size and delay; stage ``model``.
     """
 
     backend: str

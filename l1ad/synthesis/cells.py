@@ -8,7 +8,7 @@ INV                       one LUT: an inverter that mapping could not merge into
 SRL16E, SRLC32E           one LUT each, and counted as ``srl`` besides
 RAM64X1D and the like     the LUTs that hold them, and counted as ``lutram`` besides
 CARRY4, CARRY8, MUXF7-9   beside the LUTs of a slice: none; counted as ``carry`` and ``muxf``
-FDRE, FDSE, FDCE, FDPE    one flip-flop each
+FDRE, FDSE, FDCE, FDPE    one flip-flop each; ``DFF`` is a register of Yosys before it has one of these names
 DSP48E1, DSP48E2          one DSP slice each
 RAMB18, RAMB36            half and one 36-kbit block RAM
 URAM288                   one UltraRAM
@@ -48,7 +48,7 @@ CELLS: dict[str, dict[str, float]] = {
     "CARRY4": {"carry": 1.0},
     "CARRY8": {"carry": 1.0},
     **{f"MUXF{inputs}": {"muxf": 1.0} for inputs in (7, 8, 9)},
-    **{name: {"ff": 1.0} for name in ("FDRE", "FDSE", "FDCE", "FDPE")},
+    **{name: {"ff": 1.0} for name in ("FDRE", "FDSE", "FDCE", "FDPE", "DFF")},
     "DSP48E1": {"dsp": 1.0},
     "DSP48E2": {"dsp": 1.0},
     **{name: {"bram": 0.5} for name in ("RAMB18E1", "RAMB18E2")},

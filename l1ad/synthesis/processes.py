@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +35,16 @@ class _Running:
     process: Process
     handle: subprocess.Popen[bytes]
     deadline: float
+    first: bool
 
 
 def run_parallel(
     processes: Sequence[Process], *, workers: int, timeout_s: float, finished: Callable[[str], None]
 ) -> None:
-    """Run `processes` in their order, at most `workers` at a time.
+    """Run `processes`, at most `workers` at a time.
+
+    Half of the workers take the processes in their order, the others from the end: when the longest come first, the
+    largest do not hold their memory at the same time.
 
     Parameters
     ----------
@@ -56,11 +61,12 @@ def run_parallel(
     ToolError
         When a process fails, is killed, or takes too long. All others, and what they started, are ended first.
     """
-    waiting, running = list(reversed(processes)), list[_Running]()
+    waiting, running = deque(processes), list[_Running]()
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                running.append(_start(waiting.pop(), timeout_s))
+                first = sum(item.first for item in running) < (workers + 1) // 2
+                running.append(_start(waiting.popleft() if first else waiting.pop(), timeout_s, first))
             ended = [item for item in running if item.handle.poll() is not None]
             for item in ended:
                 running.remove(item)
@@ -85,7 +91,7 @@ def decisive_line(log: Path) -> str:
     return (errors or lines or ["the log is empty"])[-1]
 
 
-def _start(process: Process, timeout_s: float) -> _Running:
+def _start(process: Process, timeout_s: float, first: bool) -> _Running:
     """Start `process` in a group of its own, so that it can be ended with what it starts."""
     try:
         with process.log.open("wb") as log:
@@ -94,7 +100,7 @@ def _start(process: Process, timeout_s: float) -> _Running:
             )
     except OSError as error:
         raise ToolError(f"{process.name}: cannot be started: {error}. Log: {process.log}.") from error
-    return _Running(process, handle, time.monotonic() + timeout_s)
+    return _Running(process, handle, time.monotonic() + timeout_s, first)
 
 
 def _check(item: _Running) -> None:

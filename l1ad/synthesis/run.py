@@ -9,8 +9,9 @@ from pathlib import Path
 from l1ad.errors import ConfigurationError
 from l1ad.hardware.project import read_project
 from l1ad.provenance import write_json
-from l1ad.records import SynthesisReport
+from l1ad.records import FirmwareProject, SynthesisReport
 from l1ad.synthesis.base import Progress
+from l1ad.synthesis.calibration import counts_of, estimates
 from l1ad.synthesis.registry import get_synthesizer
 
 #: File that `write_synthesis` writes.
@@ -49,7 +50,8 @@ def synthesize(
     Returns
     -------
     SynthesisReport
-        Stage ``estimate``. ``wall_s`` is the time of this call; ``modules`` holds that of each process.
+        Estimates with their bands (`l1ad.synthesis.calibration`), and behind them what was counted, stage
+        ``netlist``. ``wall_s`` is the time of this call; ``modules`` holds that of each process.
 
     Raises
     ------
@@ -69,8 +71,24 @@ def synthesize(
     synthesizer = get_synthesizer(tool, flat=flat, dsp=dsp)
     plan = synthesizer.plan(project_dir, project, work_dir)
     synthesizer.run(plan, project_dir, work_dir, workers=workers, progress=progress)
-    report = synthesizer.read(plan, work_dir)
+    report = calibrate(synthesizer.read(plan, work_dir), project)
     return dataclasses.replace(report, wall_s=time.monotonic() - start)
+
+
+def calibrate(report: SynthesisReport, project: FirmwareProject) -> SynthesisReport:
+    """Return `report` with estimates of the routed design before its counts.
+
+    Parameters
+    ----------
+    report : SynthesisReport
+        What Yosys counted.
+    project : FirmwareProject
+        The design; what its generator says of cost and delay is used when it is there.
+    """
+    products = sum(module.get("multipliers", 0.0) * module["instances"] for module in report.modules.values())
+    source = f"{report.tool} {report.version}" + (f", {project.engine}" if project.estimates else "")
+    counts = counts_of(report.measurements, project.estimates, source, multipliers=products)
+    return dataclasses.replace(report, stage="estimate", measurements=(*estimates(counts), *report.measurements))
 
 
 def write_synthesis(report: SynthesisReport, folder: Path) -> Path:

@@ -19,6 +19,8 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 #: An instance without parameters: module name, instance name, bracket.
 _INSTANCE = re.compile(r"^\s*([A-Za-z_]\w*)\s+[A-Za-z_]\w*\s*\(", re.MULTILINE)
 _CLOCK = re.compile(r"\b(?:posedge|negedge)\b")
+#: An array of registers, which may become a RAM: ``reg [7:0] table [0:255];``.
+_ARRAY = re.compile(r"\b(?:reg|logic)\b[^;()]*\w\s*\[[^\]]+\]\s*[;,=]")
 #: What a tool's command line takes without quotes.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
 
@@ -40,6 +42,8 @@ class Design:
         Module -> bytes of source, a guide to how long it takes.
     clocked : frozenset of str
         Of these modules, those whose files hold a clock edge.
+    memories : frozenset of str
+        Of the clocked modules, those whose files hold an array of registers: it may become a RAM.
     """
 
     top: str
@@ -47,6 +51,7 @@ class Design:
     files: dict[str, tuple[str, ...]]
     sizes: dict[str, int]
     clocked: frozenset[str]
+    memories: frozenset[str]
 
 
 def read_design(project_dir: Path, project: FirmwareProject) -> Design:
@@ -69,7 +74,8 @@ def read_design(project_dir: Path, project: FirmwareProject) -> Design:
     files[top] = _needed(defined[top], defined, uses, frozenset(defined[stage] for stage in stages))
     sizes = {module: len(texts[defined[module]]) for module in files}
     clocked = frozenset(name for name in files if any(_CLOCK.search(texts[file]) for file in files[name]))
-    return Design(top, stages, files, sizes, clocked)
+    memories = frozenset(name for name in clocked if any(_ARRAY.search(texts[file]) for file in files[name]))
+    return Design(top, stages, files, sizes, clocked, memories)
 
 
 def _text(project_dir: Path, name: str) -> str:

@@ -1,9 +1,14 @@
 """Yosys through the `pyosys` wheel: an estimate of resources that needs no licence.
 
 The pipeline stages of a project are combinational modules, and the top module holds the registers between them.
-Each stage is mapped in a process of its own, then the top with the stages as black boxes, and the cells are added.
+Each stage is mapped in a process of its own, and the top with the stages as black boxes, and the cells are added.
 A signal that passes through several stages is counted there as that many flip-flops; mapped flat, Yosys merges
 registers that hold equal bits and may turn three or more in a row into a shift register in a LUT, as Vivado does.
+
+Mapped flat, a design goes through ``synth_xilinx``. A module without a clock needs little of it: neither the libraries
+of cells (a second), nor the search for RAM and shift registers (two seconds), nor abc9, which treats every carry chain
+as a box with timing and takes five times as long as abc. `_LOGIC` is what remains. `benchmarks/bench_yosys.py`
+compares the two: time, memory, and the number of LUTs.
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ from l1ad.synthesis.base import Job, Progress, SynthesisPlan, Tool
 from l1ad.synthesis.cells import QUANTITIES, count_resources
 from l1ad.synthesis.processes import Process, run_parallel
 from l1ad.synthesis.verilog import Design, read_design
-from l1ad.synthesis.yosys_worker import CellReport, Request
+from l1ad.synthesis.yosys_worker import SPLIT, CellReport, Request
 
 #: Family of a part -> family of ``synth_xilinx``.
 _FAMILIES = {
@@ -34,6 +39,31 @@ _FAMILIES = {
     "kintex_ultrascale": "xcu",
     "virtex_7": "xc7",
 }
+
+#: The steps of ``synth_xilinx`` that logic and plain registers need, in its order (Yosys 0.70, ``help synth_xilinx``),
+#: with abc for LUTs of up to six inputs at its end. Costs of a LUT are those that ``synth_xilinx`` gives.
+_LOGIC = (
+    "hierarchy -check -top {top}",
+    "proc",
+    "flatten",
+    "opt_expr",
+    "opt_clean",
+    "opt -nodffe -nosdff",
+    "wreduce",
+    "peepopt",
+    "opt_clean",
+    "memory_collect",
+    "memory_map",
+    "alumacc",
+    "share",
+    "opt",
+    f"{SPLIT}3000",
+    "techmap -map +/techmap.v -D LUT_SIZE=6 -map +/xilinx/arith_map.v",
+    "opt -fast",
+    "dfflegalize -cell $_DFFE_?P?P_ 01 -cell $_SDFFE_?P?P_ 01 -cell $_DLATCH_?P?_ 01",
+    "abc -luts 2:2,3,6:5",
+    "clean",
+)
 
 #: What the measurements of a report are called, and their units.
 _MEASURED = {"lut": "", "ff": "", "dsp": "", "bram": "RAMB36"}
@@ -50,10 +80,7 @@ class YosysOptions(BaseModel):
 
 
 class _Work(NamedTuple):
-    """What one job maps: a module, its sources, and those that are read for their ports only.
-
-    A stage without a clock holds no RAM (its tables become LUTs): the search for one, two seconds a job, is skipped.
-    """
+    """What one job maps: a module, its sources, and those that are read for their ports only."""
 
     name: str
     sources: tuple[str, ...]
@@ -61,7 +88,7 @@ class _Work(NamedTuple):
     boxes: tuple[str, ...] = ()
     instances: int = 1
     options: str = ""
-    skip_memories: bool = False
+    logic: bool = False
 
 
 class YosysSynthesizer:
@@ -149,10 +176,10 @@ class YosysSynthesizer:
         return SynthesisReport(
             tool=plan.tool.name,
             version=plan.tool.version,
-            stage="estimate",
+            stage="netlist",
             part=plan.part,
             project_digest=plan.project_digest,
-            measurements=tuple(Measurement(n, total[n], unit, "estimate", source) for n, unit in _MEASURED.items()),
+            measurements=tuple(Measurement(n, total[n], unit, "netlist", source) for n, unit in _MEASURED.items()),
             modules=modules,
             wall_s=sum(report.wall_s for report in reports.values()),
             peak_memory_mb=max(report.peak_memory_mb for report in reports.values()),
@@ -166,27 +193,33 @@ class YosysSynthesizer:
         order = sorted(design.stages, key=lambda stage: -design.sizes[stage])
         boxes = {name for stage in order for name in design.files[stage]} - set(design.files[design.top])
         # Between black boxes there is nothing to extract, and the search takes minutes for 20,000 registers.
-        options = " -nosrl"
-        top = _Work(design.top, design.files[design.top], tuple(sorted(boxes)), tuple(sorted(order)), 1, options)
+        options, plain = " -nosrl", not self.options.dsp and design.top not in design.memories
+        top = _Work(design.top, design.files[design.top], tuple(sorted(boxes)), tuple(sorted(order)), 1, options, plain)
         return [top, *(self._stage(design, stage) for stage in order)]
 
     def _stage(self, design: Design, stage: str) -> _Work:
-        skip = stage not in design.clocked
-        return _Work(stage, design.files[stage], instances=design.stages[stage], skip_memories=skip)
+        logic = not self.options.dsp and stage not in design.clocked
+        return _Work(stage, design.files[stage], instances=design.stages[stage], logic=logic)
 
     def _job(self, tool: Tool, part: Part, project: FirmwareProject, work: _Work) -> Job:
         check_name(work.name, "module name")
         commands = [f"read_verilog {' '.join(work.sources)}"]
         if work.box_sources:
             commands.append(f"read_verilog -lib {' '.join(work.box_sources)}")
-        dsp = "" if self.options.dsp else " -nodsp"
-        synth = f"synth_xilinx -family {_FAMILIES[part.family]} -flatten -noiopad -noclkbuf{dsp}{work.options}"
-        runs = (" -run begin:map_memory", " -run map_ffram:edif") if work.skip_memories else ("",)
-        commands.extend(f"{synth} -top {work.name}{run}" for run in runs)
+        commands.extend(
+            [step.format(top=work.name) for step in _LOGIC] if work.logic else self._synth_xilinx(part, work)
+        )
         contents = {source: project.files[source] for source in (*work.sources, *work.box_sources)}
         digest = value_digest([tool.to_dict(), commands, contents])
         report = f"{work.name}.{digest[:16]}.json"
         return Job(work.name, tuple(commands), work.boxes, work.instances, report, digest)
+
+    def _synth_xilinx(self, part: Part, work: _Work) -> tuple[str, str]:
+        """Return ``synth_xilinx`` in two parts; between them multipliers are still cells and can be counted."""
+        dsp = "" if self.options.dsp else " -nodsp"
+        options = f"-flatten -noiopad -noclkbuf{dsp}{work.options}"
+        command = f"synth_xilinx -family {_FAMILIES[part.family]} {options} -top {work.name} -run "
+        return f"{command}begin:map_dsp", f"{command}map_dsp:edif"
 
 
 def _cores() -> int:
@@ -230,6 +263,7 @@ def _resources(job: Job, report: CellReport) -> dict[str, float]:
         raise ToolError(f"module {job.name}: stage {missing[0]} is gone from the netlist: nothing depends on it.")
     return {
         **counts,
+        "multipliers": float(report.multipliers),
         "instances": float(job.instances),
         "wall_s": report.wall_s,
         "cpu_s": report.cpu_s,

@@ -6,8 +6,10 @@ has a process of its own.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import resource
 import sys
 import time
@@ -20,6 +22,9 @@ from typing import Any
 from l1ad.provenance import write_json
 from l1ad.records import Record
 
+#: Beginning of a command that divides the top.
+SPLIT = "split "
+
 
 @dataclass(frozen=True)
 class Request(Record):
@@ -30,7 +35,9 @@ class Request(Record):
     project_dir : str
         Absolute path; the commands' file names are relative to it.
     commands : tuple of str
-        Yosys commands that end with a mapped top module.
+        Yosys commands that end with a mapped top module. One that begins with `SPLIT` is not of Yosys: it divides
+        the cells of the top into modules of about as many bits as it says, and the commands behind it run on one
+        after the other. Carry chains are not divided, and little logic is shared between them.
     report : str
         Absolute path of the file to write.
     digest : str
@@ -61,6 +68,8 @@ class CellReport(Record):
         CPU time of the worker and of what it started.
     peak_memory_mb : float
         Largest resident set of the worker or of a process that it started (abc), in MiB.
+    multipliers : int
+        Products of two variables in the RTL.
     """
 
     digest: str
@@ -69,6 +78,7 @@ class CellReport(Record):
     wall_s: float
     cpu_s: float
     peak_memory_mb: float
+    multipliers: int = 0
 
 
 def work(request: Request) -> CellReport:
@@ -76,20 +86,82 @@ def work(request: Request) -> CellReport:
     os.chdir(request.project_dir)
     from pyosys import libyosys
 
-    design = libyosys.Design()
-    start = time.monotonic()
-    for command in request.commands:
-        libyosys.run_pass(command, design)
-    wall_s = time.monotonic() - start
-    cells = Counter(cell.type.str().removeprefix("\\") for cell in design.top_module().cells_.values())
+    design, cells, start = libyosys.Design(), Counter[str](), time.monotonic()
+    place = next((i for i, command in enumerate(request.commands) if command.startswith(SPLIT)), None)
+    multipliers = _run(design, request.commands[:place])
+    if place is None:
+        cells += _count(design.top_module())
+    else:
+        for part in _split(design, int(request.commands[place].removeprefix(SPLIT))):
+            libyosys.run_pass(f"select {part}", design)
+            _run(design, request.commands[place + 1 :])
+            cells += _count(design.module(libyosys.IdString(f"\\{part}")))
+            libyosys.run_pass("select -clear", design)
+            # What is counted is removed: the next part takes its memory.
+            libyosys.run_pass(f"delete {part}", design)
+        cells += _count(design.top_module(), own=False)
     return CellReport(
         digest=request.digest,
         version=str(libyosys.yosys_maybe_version()),
         cells=dict(sorted(cells.items())),
-        wall_s=wall_s,
+        wall_s=time.monotonic() - start,
         cpu_s=sum(os.times()[:4]),
         peak_memory_mb=_peak_memory_mb(),
+        multipliers=multipliers,
     )
+
+
+def _run(design: Any, commands: Sequence[str]) -> int:
+    """Run `commands` and return how many multipliers there were before they were taken apart."""
+    from pyosys import libyosys
+
+    multipliers = 0
+    for command in commands:
+        if command == "alumacc" or "-run map_dsp" in command:
+            multipliers = sum(cell.type.str() == "$mul" for cell in design.top_module().cells_.values())
+        libyosys.run_pass(command, design)
+    return multipliers
+
+
+def _split(design: Any, bits: int) -> list[str]:
+    """Move the cells of the top, but for instances, into modules of about `bits` wires each; return their names."""
+    from pyosys import libyosys
+
+    top, attribute = design.top_module(), libyosys.IdString("\\submod")
+    number, filled = 0, 0
+    for cell in list(top.cells_.values()):
+        if not _is_own(cell):
+            continue
+        cell.set_string_attribute(attribute, f"part{number}")
+        filled += max((signal.size() for signal in cell.connections_.values()), default=0)
+        if filled >= bits:
+            number, filled = number + 1, 0
+    known = {module.name.str() for module in design.modules_.values()}
+    libyosys.run_pass("submod", design)
+    names = sorted(module.name.str() for module in design.modules_.values())
+    return [name.removeprefix("\\") for name in names if name not in known]
+
+
+def _is_own(cell: Any) -> bool:
+    """Return whether a cell is one of Yosys's own, and neither an instance nor a note on a scope."""
+    name = cell.type.str()
+    return bool(name.startswith("$")) and name != "$scopeinfo" and not name.startswith("$paramod")
+
+
+def _count(module: Any, *, own: bool = True) -> Counter[str]:
+    """Return the cells of a module by name; without its `own`, only the instances in it."""
+    from pyosys import libyosys
+
+    width = libyosys.IdString("\\WIDTH")
+    cells = list(module.cells_.values())
+    if not own:
+        parts = {name for name in map(_type_name, cells) if name.startswith(f"{module.name.str()[1:]}_part")}
+        return Counter(_type_name(cell) for cell in cells if not _is_own(cell) and _type_name(cell) not in parts)
+    return Counter(_cell_name(cell, width) for cell in cells)
+
+
+def _type_name(cell: Any) -> str:
+    return str(cell.type.str()).removeprefix("\\")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -99,15 +171,31 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _cell_name(cell: Any, lut_width: Any) -> str:
+    """Return the type of a cell; one of Yosys's own LUTs gets its number of inputs, a register the name ``DFF``."""
+    name = _type_name(cell)
+    if name == "$lut":
+        return f"LUT{cell.getParam(lut_width).as_int()}"
+    return "DFF" if name.startswith(("$_DFF", "$_SDFF", "$_DLATCH")) else name
+
+
 def _read(path: Path) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return values
 
 
 def _peak_memory_mb() -> float:
-    """Return the peak of this process or its children; Linux counts in KiB, macOS in bytes (getrusage(2))."""
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+    """Return the peak of this process or of its children.
+
+    getrusage counts the memory of the process that started this one too: Linux carries it over ``exec``. The high
+    water mark of proc(5) begins at ``exec``. Children are started by this process, so theirs holds no more than that.
+    """
+    scale = 1024 * 1024 if sys.platform == "darwin" else 1024
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+    with contextlib.suppress(OSError):
+        found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"), flags=re.MULTILINE)
+        own = float(found[1]) / 1024 if found is not None else own
+    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / scale)
 
 
 if __name__ == "__main__":

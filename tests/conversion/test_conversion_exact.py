@@ -132,4 +132,4 @@ def test_record_says_what_was_asked(projects, backend: str) -> None:
     assert str(record.input_type) == "fixed<10,4>"
     assert str(record.output_type) == "ufixed<14,10>"
     assert record.stages == 0 if backend != "verilog" else record.stages > 1
-    assert all(line.stage == "estimate" for line in record.estimates)
+    assert all(line.stage == "model" for line in record.estimates)

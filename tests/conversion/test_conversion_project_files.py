@@ -86,6 +86,7 @@ def test_verilog_project_is_complete(projects) -> None:
     names = {line.name: line.value for line in record.estimates}
     assert names["cost"] > 0
     assert names["stages"] == record.stages
+    assert 0 < names["stage_ns"] <= record.clock_ns / 1.3 + 1e-9
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

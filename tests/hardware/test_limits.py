@@ -9,9 +9,18 @@ import pytest
 import yaml
 
 from l1ad.errors import ConfigurationError, DataError
-from l1ad.hardware.limits import Limit, bound_value, check_limits, excess, parse_limits, read_limits
+from l1ad.hardware.budgets import check_budget
+from l1ad.hardware.limits import (
+    Limit,
+    band_warnings,
+    bound_value,
+    check_limits,
+    excess,
+    parse_limits,
+    read_limits,
+)
 from l1ad.hardware.parts import resolve_part
-from l1ad.records import BudgetReport, Measurement
+from l1ad.records import BudgetReport, Estimate, Measurement
 
 PART = resolve_part("xcvu9p")
 
@@ -161,3 +170,27 @@ def test_example_of_the_guide_is_valid() -> None:
     found = parse_limits(yaml.safe_load(example))
     assert (found.part, found.share, len(found.limits)) == ("xcvu9p", 10, 9)
     assert [str(limit) for limit in found.limits if limit.name == "slack_ns"] == ["≥ 0 at route"]
+
+
+BAND = Estimate("lut", 100.0, "", "estimate", "Yosys 0.70", 80.0, 120.0, True)
+
+
+@pytest.mark.parametrize(
+    ("limit", "passed", "warned"), [(99, False, False), (100, True, True), (119, True, True), (120, True, False)]
+)
+def test_estimate_fails_by_its_value_and_warns_by_its_band(limit: int, passed: bool, warned: bool) -> None:
+    report = check_limits(parse_limits({"lut": limit}), [BAND], resolve_part("xcvu9p"))
+    assert report.passed == passed
+    assert [text.split(":")[0] for text in band_warnings(report)] == (["lut"] if warned else [])
+    simple = check_budget({"lut": limit}, [BAND], resolve_part("xcvu9p"))
+    assert [line.verdict for line in simple.lines] == [line.verdict for line in report.lines]
+
+
+def test_excess_of_an_estimate_names_its_band_and_a_measurement_has_none() -> None:
+    failed = check_limits(parse_limits({"lut": 90}), [BAND], resolve_part("xcvu9p")).lines[0]
+    assert excess(failed).startswith(
+        "lut: estimate 100, band 80 to 120, extrapolated exceeds the limit 90 by 10 (11.1 %), estimate, Yosys 0.70"
+    )
+    routed = Measurement("lut", 95.0, "", "route", "Vivado 2023.2")
+    line = check_limits(parse_limits({"lut": 90}), [BAND, routed], resolve_part("xcvu9p")).lines[0]
+    assert (line.stage, line.low, "band" in excess(line)) == ("route", None, False)

@@ -35,6 +35,14 @@ def test_one_worker_keeps_the_order(tmp_path: Path) -> None:
     assert run(*jobs, workers=1) == ["job0", "job1", "job2"]
 
 
+def test_two_workers_take_from_both_ends(tmp_path: Path) -> None:
+    """The first process lasts: the other worker takes the rest from the end, so the two largest never meet."""
+    jobs = [
+        python(tmp_path, f"job{index}", f"import time; time.sleep({1.5 if index == 0 else 0})") for index in range(4)
+    ]
+    assert run(*jobs) == ["job3", "job2", "job1", "job0"]
+
+
 def test_failure_names_the_decisive_line_and_ends_the_others(tmp_path: Path) -> None:
     mark = tmp_path / "alive"
     slow = python(tmp_path, "slow", f"import time, pathlib; time.sleep(3); pathlib.Path({str(mark)!r}).touch()")

@@ -21,6 +21,14 @@ def test_stages_and_files(make_project) -> None:
     assert design.stages == {"adder": 1, "mixer": 1}
     assert design.files == {"tiny": ("src/tiny.v",), "adder": ("src/adder.v",), "mixer": ("src/mixer.v",)}
     assert design.clocked == {"tiny"}
+    assert design.memories == frozenset()
+
+
+def test_arrays_of_registers_are_memories(make_project) -> None:
+    text = (make_project() / "src" / "tiny.v").read_text()
+    held = text.replace("reg [8:0] second;", "reg [8:0] second; reg [8:0] held [0:15];")
+    assert held != text
+    assert design_of(make_project({"tiny.v": held})).memories == {"tiny"}
 
 
 def test_wrapper_is_left_out(make_project) -> None:
