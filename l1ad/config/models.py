@@ -45,6 +45,7 @@ class InputsConfig(_Section):
 
     width: int = Field(10, ge=2, le=18, description="bits of every input, sign included")
     integer: int = Field(4, ge=1, le=18, description="bits left of the point, sign included")
+    contract: str | None = Field(None, description="inputs.json of a model; null: derived from the training part")
 
     @model_validator(mode="after")
     def _check(self) -> InputsConfig:
@@ -56,7 +57,9 @@ class InputsConfig(_Section):
 class NetworkConfig(_Section):
     """Architecture and bit widths, in QKeras's own syntax."""
 
-    architecture: Literal["dense_vae", "cnn_vae"] = "dense_vae"
+    architecture: Literal["dense_vae", "cnn_vae", "imported"] = Field(
+        "dense_vae", description="imported: the network of `file`, which `l1ad import-model` writes here"
+    )
     frontend: Literal["qkeras", "hgq", "float"] = Field(
         "qkeras", description="hgq: learned bit widths by HGQ2, which needs an environment of its own"
     )
@@ -71,6 +74,17 @@ class NetworkConfig(_Section):
     latent_kernel: str = "quantized_bits(8,1,alpha=1)"
     mean: str = Field("quantized_bits(10,5,alpha=1)", description="quantizer of the latent means")
     log_variance: str = Field("quantized_bits(8,3,alpha=1)", description="quantizer of log sigma^2: table address")
+    file: str | None = Field(None, description="imported: model file that QKeras or Keras wrote")
+    predictions: str | None = Field(None, description="imported: npz with x and y0, y1, ... that prove the import")
+    round_bits: int | None = Field(
+        None, ge=2, le=18, description="imported: bits of weights that have no exact form; null: they are refused"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> NetworkConfig:
+        if (self.architecture == "imported") != (self.file is not None):
+            raise ValueError("give file with architecture imported, and only then")
+        return self
 
 
 class ScoreConfig(_Section):

@@ -89,6 +89,8 @@ def prepare_dataset(config: RunConfig, folder: Path, progress: Progress | None =
     sources = _open_sources(config.data)
     fixed_type = FixedType(True, config.inputs.width, config.inputs.integer)
     counts, contract = _first_pass(config.data, sources, fixed_type, report)
+    if config.inputs.contract is not None:
+        contract = _given_contract(Path(config.inputs.contract), fixed_type)
     with _staging(folder) as staging:
         contract.write(staging / CONTRACT_FILE)
         saturation = _write_background(config.data, sources, contract, counts, staging, report)
@@ -142,6 +144,17 @@ def _first_pass(
         if count == 0:
             raise DataError(f"background: the {part} part holds no event of {counts.sum()}; give more events.")
     return named, contract_of(histogram, fixed_type, sources.source_tag)
+
+
+def _given_contract(path: Path, fixed_type: FixedType) -> InputContract:
+    """Return the contract of a model that was trained elsewhere."""
+    contract = InputContract.read(path)
+    if contract.type != fixed_type:
+        raise DataError(
+            f"{path}: inputs are {contract.type}; the configuration says {fixed_type}. "
+            f"Set inputs.width={contract.type.width} and inputs.integer={contract.type.integer}."
+        )
+    return contract
 
 
 def _split_chunks(

@@ -14,7 +14,7 @@ from l1ad.records import FixedType
 _BITS = 24
 
 
-def exact_integers(values: ArrayLike, where: str) -> tuple[NDArray[np.int64], FixedType]:
+def exact_integers(values: ArrayLike, where: str, bits: int = _BITS) -> tuple[NDArray[np.int64], FixedType]:
     """Return `values` as raw integers with the narrowest signed type that holds every one of them.
 
     Parameters
@@ -23,11 +23,13 @@ def exact_integers(values: ArrayLike, where: str) -> tuple[NDArray[np.int64], Fi
         Weights after their quantizer.
     where : str
         Names layer and weight in the error.
+    bits : int, optional
+        Most bits of a value, sign left out.
 
     Raises
     ------
     ConfigurationError
-        When a value is not finite, or the values need more than 25 bits, so they are not fixed point.
+        When a value is not finite, or the values need more than `bits`, so they are not fixed point.
 
     Examples
     --------
@@ -45,10 +47,10 @@ def exact_integers(values: ArrayLike, where: str) -> tuple[NDArray[np.int64], Fi
     digits = np.abs(mantissa * 2.0**53).astype(np.int64)
     trailing = np.log2((digits & -digits).astype(np.float64)).astype(int)
     fraction = int((53 - trailing - exponent).max())
-    if int(exponent.max()) + fraction > _BITS:
+    if int(exponent.max()) + fraction > bits:
         raise ConfigurationError(
             f"layer {where}: its values need {int(exponent.max()) + fraction + 1} bits; expected a quantizer in "
-            f"fixed point of at most {_BITS + 1} bits."
+            f"fixed point of at most {bits + 1} bits."
         )
     raw = np.rint(array * 2.0**fraction).astype(np.int64)
     magnitude = max(int(raw.max()), -int(raw.min()) - 1, 1)

@@ -53,12 +53,14 @@ def to_firmware(encoder: Any, spec: ScoreSpec) -> Any:
         for name, (raw, fixed) in weights.items():
             getattr(layer, name).assign((raw * 2.0**-fixed.fraction).astype(np.float32))
     types = layer_types(clone)
-    for name, expected in (("mean", spec.mean), ("log_variance", spec.log_variance)):
+    expected_types = {"mean": spec.mean} | ({"log_variance": spec.log_variance} if len(clone.outputs) == 2 else {})
+    for name, expected in expected_types.items():
         if types.get(name) != expected:
             raise ConversionError(f"layer {name}: type is {types.get(name)}, the score expects {expected}.")
-    mean, log_variance = clone.outputs
+    if spec.kind == "rz" and len(clone.outputs) != 2:
+        raise ConversionError(f"the network has {len(clone.outputs)} outputs; rz needs mean and log_variance.")
     score = LatentScore(spec, name="score")
-    output = score(mean, log_variance) if spec.kind == "rz" else score(mean)
+    output = score(*clone.outputs[:2]) if spec.kind == "rz" else score(clone.outputs[0])
     return keras.Model(clone.inputs, output, name="firmware")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from l1ad.errors import ConfigurationError
@@ -54,7 +55,7 @@ def parse_quantizer(text: str, field: str) -> QuantizerSpec:
     >>> str(parse_quantizer("quantized_relu(8,3)", "network.activation").fixed_type)
     'ufixed<8,3>'
     """
-    name, arguments = _parse_call(text, field)
+    name, arguments = quantizer_call(text, field, _POSITIONAL)
     bits, integer = arguments.pop("bits", 8), arguments.pop("integer", 0)
     if type(bits) is not int or type(integer) is not int or not (1 <= bits <= 24 and abs(integer) <= 24):
         raise ConfigurationError(
@@ -77,16 +78,33 @@ def parse_quantizer(text: str, field: str) -> QuantizerSpec:
     return QuantizerSpec(name=name, fixed_type=fixed)
 
 
-def _parse_call(text: str, field: str) -> tuple[str, dict[str, object]]:
-    """Return the quantizer's name and its arguments by name."""
+def quantizer_call(
+    text: str, field: str, positional: Mapping[str, tuple[str, ...]]
+) -> tuple[str, dict[str, object]]:
+    """Return the name and the arguments of a quantizer written as a call, without evaluating it.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``quantized_bits(6,0,alpha=1)``.
+    field : str
+        Where it stands, for errors.
+    positional : mapping of str to tuple of str
+        Known quantizers, each with the names of its arguments in their order.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is not such a call.
+    """
     expected = "expected quantized_bits(bits,integer,alpha=1) or quantized_relu(bits,integer)"
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ConfigurationError(f"{field}: {text!r} is not a quantizer; {expected}.") from error
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in _POSITIONAL:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in positional:
         raise ConfigurationError(f"{field}: {text!r} is not a known quantizer; {expected}.")
-    names = _POSITIONAL[node.func.id]
+    names = positional[node.func.id]
     if len(node.args) > len(names):
         raise ConfigurationError(f"{field}: {text!r} has {len(node.args)} arguments; {expected}.")
     try:

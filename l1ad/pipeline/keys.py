@@ -8,7 +8,7 @@ from l1ad import __version__
 from l1ad.config import RunConfig
 from l1ad.errors import RunFolderError
 from l1ad.pipeline.run_folder import CONFIG_FILE, RUNS, Manifest, RunFolder, without_stages
-from l1ad.pipeline.stages import CONVERT, DATA, REPORT, STAGES, SYNTH
+from l1ad.pipeline.stages import CONVERT, DATA, REPORT, STAGES, SYNTH, TRAIN
 from l1ad.pipeline.vendor import RESULTS
 from l1ad.provenance import file_digest, folder_digests, value_digest
 from l1ad.resources import resource
@@ -50,7 +50,7 @@ def stage_key(run: RunFolder, name: str, manifest: Manifest) -> str:
         When a stage that it needs has not finished; the message says how to run it.
     """
     code = {room: value_digest(_code(room)) for room in STAGES[name].rooms}
-    sources = _sources(run.config) if name == DATA else {}
+    sources = _sources(run.config) if name == DATA else _model_sources(run.config) if name == TRAIN else {}
     inputs = inputs_digest(run, name, manifest)
     return value_digest({"version": __version__, "code": code, "sources": sources, "inputs": inputs})
 
@@ -99,7 +99,17 @@ def _code(room: str) -> dict[str, str]:
 
 def _sources(config: RunConfig) -> dict[str, str]:
     """Return the digests of the event files that the configuration names; an absent file is reported by the stage."""
+    names = [] if config.inputs.contract is None else [config.inputs.contract]
     if config.data.background is None:
-        return {"sample": file_digest(resource("sample/MANIFEST.json"))}
-    names = [config.data.background, *config.data.signals.values()]
+        return {"sample": file_digest(resource("sample/MANIFEST.json"))} | _digests(names)
+    return _digests([*names, config.data.background, *config.data.signals.values()])
+
+
+def _model_sources(config: RunConfig) -> dict[str, str]:
+    """Return the digests of the files of an imported network; none for one that is trained here."""
+    return _digests([name for name in (config.network.file, config.network.predictions) if name is not None])
+
+
+def _digests(names: list[str]) -> dict[str, str]:
+    """Return the digests of files; an absent one is reported by the stage that reads it."""
     return {name: file_digest(Path(name)) if Path(name).is_file() else "absent" for name in names}

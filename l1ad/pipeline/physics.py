@@ -23,6 +23,7 @@ from l1ad.records import FixedType
 from l1ad.scores.floating import score_float
 from l1ad.training.checkpoint import EpochRecord
 from l1ad.training.fit import train
+from l1ad.training.imported import import_network
 from l1ad.training.record import ENCODER_FILE, FIRMWARE_FILE, TRAINING_FILE, TrainingRecord
 
 #: Type in which the scores of a float model are ordered: wide enough to keep their order.
@@ -35,7 +36,11 @@ def run_data(run: RunFolder, observer: Observer) -> None:
 
 
 def run_train(run: RunFolder, observer: Observer) -> None:
-    """Train the network; an interrupted training goes on where it stopped."""
+    """Train the network, or import the one that was trained elsewhere; an interrupted training goes on."""
+    if run.config.network.architecture == "imported":
+        observer.step(f"import of {run.config.network.file}")
+        import_network(run.config, load_dataset(run.stage(DATA)).inputs["test"].shape[1], run.stage(TRAIN))
+        return
 
     def epoch(phase: str, done: int, total: int, record: EpochRecord) -> None:
         observer.advance(done, total, f"{phase} epoch {done}, validation loss {record.validation_loss:.4f}")

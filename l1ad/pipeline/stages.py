@@ -66,7 +66,7 @@ STAGES: dict[str, Stage] = {
     TRAIN: Stage(
         "training",
         "l1ad.pipeline.physics:run_train",
-        ("seed", "network", "score", "training"),
+        ("seed", "network", "score", "training", "quantization"),
         (DATA,),
         ("training", "networks", "scores", "hardware/fixed_point.py"),
         keeps=True,
