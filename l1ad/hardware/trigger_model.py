@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,9 @@ from l1ad.hardware.trigger import (
 
 #: Columns of what the model and the simulations return for every clock.
 COLUMNS = ("valid", "score", "accept", "fire", "error")
+
+#: How `make_stream` can send events.
+WAYS = ("back_to_back", "gaps", "resets")
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,8 @@ def run_model(spec: TriggerSpec, scores: npt.ArrayLike, stream: Stream) -> Integ
     return rows
 
 
-def make_stream(spec: TriggerSpec, scores: npt.ArrayLike, seed: int = 0) -> Stream:
-    """Return a stream that sends every event once in each of three ways, and more where a reset takes events away.
+def make_stream(spec: TriggerSpec, scores: npt.ArrayLike, seed: int = 0, ways: Sequence[str] = WAYS) -> Stream:
+    """Return a stream that sends every event once in each of three ways; a reset takes some of them away.
 
     Back to back; with gaps of random length in which the lines hold other events; back to back with resets while
     events are in flight. In between the registers are written: thresholds that equal scores of the events, so that a
@@ -142,30 +145,53 @@ def make_stream(spec: TriggerSpec, scores: npt.ArrayLike, seed: int = 0) -> Stre
         Raw score of each event.
     seed : int
         Of the random numbers.
+    ways : sequence of str
+        Of `WAYS`.
     """
     values = np.asarray(scores, dtype=np.int64)
     rng = np.random.default_rng(seed)
-    events = len(values)
-    order, tail = np.arange(events), spec.latency + 1
-    places = np.cumsum(rng.integers(1, 4, events)) - 1
-    spaced = rng.integers(0, events, places[-1] + 1)
-    spaced[places] = order
-    with_gaps = np.zeros(len(spaced), bool)
-    with_gaps[places] = True
-    event = np.concatenate([order, spaced, order, rng.integers(0, events, tail)])
-    every = np.ones(events, bool)
-    valid = np.concatenate([every, with_gaps, every, np.zeros(tail, bool)])
-    reset = np.zeros(len(event), bool)
+    events, tail = len(values), spec.latency + 1
+    parts = [_PARTS[way](events, spec.latency, rng) for way in ways]
+    parts.append((rng.integers(0, events, tail), np.zeros(tail, bool), np.zeros(tail, bool)))
+    event, valid, reset = (np.concatenate(column) for column in zip(*parts, strict=True))
     reset[0] = True
-    reset[events + len(spaced) : -tail : max(events // 7, 3 * spec.latency)] = True
-    clocks = len(event)
-    write = rng.random(clocks) < 0.02
+    write = rng.random(len(event)) < 0.02
     # The registers are set at once after each reset.
     for start in np.flatnonzero(reset):
         write[start + 1 : start + 1 + 2 * N_THRESHOLDS] = True
     write &= ~reset
     address, data = _writes(spec, values, write, reset, rng)
     return Stream(event.astype(np.int64), valid, reset, write, address, data)
+
+
+_Part = tuple[Integers, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+
+
+def _back_to_back(events: int, latency: int, rng: np.random.Generator) -> _Part:
+    """Return event, valid flag and reset of one event a clock."""
+    del latency, rng
+    return np.arange(events), np.ones(events, bool), np.zeros(events, bool)
+
+
+def _gaps(events: int, latency: int, rng: np.random.Generator) -> _Part:
+    """Return the same with up to two clocks without an event before each."""
+    del latency
+    places = np.cumsum(rng.integers(1, 4, events)) - 1
+    event = rng.integers(0, events, places[-1] + 1)
+    event[places] = np.arange(events)
+    valid = np.zeros(len(event), bool)
+    valid[places] = True
+    return event, valid, np.zeros(len(event), bool)
+
+
+def _resets(events: int, latency: int, rng: np.random.Generator) -> _Part:
+    """Return one event a clock with resets while events are in flight."""
+    event, valid, reset = _back_to_back(events, latency, rng)
+    reset[:: max(events // 7, 3 * latency)] = True
+    return event, valid, reset
+
+
+_PARTS = {"back_to_back": _back_to_back, "gaps": _gaps, "resets": _resets}
 
 
 def _writes(

@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from l1ad.conversion.base import ConversionJob, convert
 from l1ad.emulation.compare import LayerValues
 from l1ad.emulation.ladder import run_ladder, write_bit_report
-from l1ad.emulation.project import open_project
-from l1ad.emulation.trigger import has_trigger, read_trigger
-from l1ad.emulation.trigger_rung import TriggerEvents, run_trigger, trigger_words
 from l1ad.emulation.vectors import write_test_vectors
 from l1ad.errors import DataError, RunFolderError
 from l1ad.events.dataset import Dataset, load_dataset
@@ -28,8 +25,9 @@ from l1ad.pipeline.observer import Observer
 from l1ad.pipeline.projects import projects
 from l1ad.pipeline.run_folder import RunFolder
 from l1ad.pipeline.stages import BITS_FILE, BUDGET_FILE, CONVERT, DATA, EMULATE, SYNTH, TRAIN
+from l1ad.pipeline.triggers import trigger_rungs
 from l1ad.provenance import library_version, write_json
-from l1ad.records import BitReport, FirmwareProject, Measurement, RungReport
+from l1ad.records import BitReport, FirmwareProject, Measurement
 from l1ad.synthesis.run import synthesize, write_synthesis
 from l1ad.training.record import FIRMWARE_FILE
 
@@ -110,24 +108,11 @@ def run_emulate(run: RunFolder, observer: Observer) -> None:
         reference_engine=f"Keras {library_version('keras')}, TensorFlow {library_version('tensorflow')}",
         reference_rate=reference.events_per_second,
     )
-    triggers = _triggers(run, model, inputs[: options.control_events], observer)
+    triggers = trigger_rungs(
+        run, model.data.contract, lambda raw: model.outputs(raw).score, inputs[: options.control_events], observer
+    )
     write_test_vectors(run.stage(EMULATE), inputs, reference.score)
     write_bit_report(dataclasses.replace(report, rungs=report.rungs + triggers), run.stage(EMULATE))
-
-
-def _triggers(run: RunFolder, model: _Model, inputs: NDArray[np.int64], observer: Observer) -> tuple[RungReport, ...]:
-    """Run the top level of every project that has one: on events, and on words over their whole range."""
-    opened = [open_project(run.stage(CONVERT) / backend) for backend in projects(run)]
-    found = [project for project in opened if has_trigger(project)]
-    if not found:
-        return ()
-    spec = read_trigger(found[0])
-    if spec.contract != model.data.contract.digest:
-        raise DataError(f"{found[0].folder}: its top level is of another input contract. Convert again.")
-    words = trigger_words(spec, inputs, extremes=max(len(inputs) // 4, 1))
-    observer.step("Keras reference of the trigger")
-    events = TriggerEvents(words, model.outputs(spec.scale(words)).score[:, 0])
-    return tuple(run_trigger(project, events, run.build / EMULATE, observer.step) for project in found)
 
 
 def _events(data: Dataset, events: int) -> NDArray[np.int64]:
