@@ -68,12 +68,17 @@ def module_tables(report: RunReport) -> tuple[ModuleTable, ...]:
     return tuple(
         ModuleTable(
             f"{design_name(designs.get(synthesis.project_digest, ''))}: {synthesis.tool} {synthesis.version}, "
-            f"{synthesis.stage} ({len(synthesis.modules)} modules)",
+            f"{count_stage(synthesis)} ({len(synthesis.modules)} modules)",
             _module_table(synthesis),
         )
         for synthesis in report.synthesis
         if len(synthesis.modules) > 1
     )
+
+
+def count_stage(synthesis: SynthesisReport) -> str:
+    """Return the stage of the numbers of single modules: what was counted, where estimates are made from counts."""
+    return "netlist" if any(m.stage == "netlist" for m in synthesis.measurements) else synthesis.stage
 
 
 def natural_order(name: str) -> tuple[tuple[int, str], ...]:

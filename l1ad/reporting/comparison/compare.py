@@ -8,6 +8,7 @@ from l1ad import __version__
 from l1ad.errors import ConfigurationError
 from l1ad.hardware.parts import resolve_part
 from l1ad.records import BudgetLine
+from l1ad.reporting.cells import measurement_cell
 from l1ad.reporting.collect import RunReport
 from l1ad.reporting.comparison.changes import changes_of, data_digest, same_events
 from l1ad.reporting.comparison.judge import Alike, judged, lost, row_regressions
@@ -184,7 +185,7 @@ def _line_text(line: BudgetLine | None, held: bool) -> str:
     limit = f"limit {number(line.limit)}{f' {unit}' if unit else ''}"
     if line.value is None:
         return f"not measured, {limit}"
-    return f"{number(line.value)} at {line.stage}, {limit}"
+    return f"{measurement_cell(line.measurement).plain()}, {limit}"
 
 
 def _failed_checks(checks: Sequence[Check], labels: Sequence[str], allow_missing: bool) -> Iterator[Regression]:

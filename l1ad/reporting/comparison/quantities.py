@@ -8,7 +8,7 @@ from typing import NamedTuple
 from l1ad.records import Estimate, Measurement
 from l1ad.reporting.collect import DESIGN_ORDER, RunReport, stage_rank
 from l1ad.reporting.comparison.records import MODULES, PHYSICS, RESOURCES, Row, Value
-from l1ad.reporting.designs import natural_order
+from l1ad.reporting.designs import count_stage, natural_order
 from l1ad.reporting.labels import unit_of
 from l1ad.reporting.tables import working_threshold
 
@@ -115,14 +115,15 @@ def _modules(report: RunReport) -> Iterator[tuple[_Key, Value]]:
     designs = {project.digest: project.backend for project in report.firmware}
     tops = {project.digest: project.top for project in report.firmware}
     for synthesis in report.synthesis:
-        tool = synthesis.tool if synthesis.stage in CALCULATED else ""
+        stage = count_stage(synthesis)
+        tool = synthesis.tool if stage in CALCULATED else ""
         design = designs.get(synthesis.project_digest, "")
         for name_in_design, resources in synthesis.modules.items():
             # The top bears the name of the run.
             module = "top" if name_in_design == tops.get(synthesis.project_digest) else name_in_design
             for name in _MODULE_QUANTITIES:
                 if name in resources:
-                    key = _Key(MODULES, name, module, design, synthesis.stage, tool, unit_of(name, "", 2.0))
+                    key = _Key(MODULES, name, module, design, stage, tool, unit_of(name, "", 2.0))
                     yield key, Value(resources[name], None, f"{synthesis.tool} {synthesis.version}")
 
 

@@ -238,7 +238,7 @@ def test_a_budget_newly_exceeded_and_one_that_was_before(report: RunReport) -> N
     over = dataclasses.replace(report, budget=BudgetReport(tuple(lines)))
     found = compare([report, over])
     assert [r.what for r in found.regressions] == ["budget"]
-    assert "Budget, LUT (alkaid, Verilog): 22,517 at estimate, limit 22,000" in texts(found)[0]
+    assert "Budget, LUT (alkaid, Verilog): 22,517 [estimate], limit 22,000" in texts(found)[0]
     assert compare([over, over]).passed
 
 
