@@ -32,9 +32,10 @@ def synth(
 ) -> None:
     """Estimate the resources of a run with Yosys, or run a vendor tool, and hold them against the budget.
 
-    Latency and initiation interval come from the simulation, so emulate first. The exit code is 1 when a limit is
-    exceeded or was not measured, or a step of a vendor tool failed. What a vendor tool gave is held against a budget
-    by `l1ad check`.
+    Latency and initiation interval come from the simulation, so emulate first. LUT, FF, DSP, block RAM and clock are
+    estimates and shown with their bands; one fails when its central value exceeds the limit, and passes with a warning
+    when the limit lies inside the band. The exit code is 1 when a limit is exceeded or was not measured, or a step of
+    a vendor tool failed. What a vendor tool gave is held against a budget by `l1ad check`.
     """
     if tool != "yosys" or plan is not None or read is not None:
         from l1ad.cli.vendor import vendor_synth
@@ -42,10 +43,11 @@ def synth(
         vendor_synth(run, tool, plan, read, steps=steps, container=container, host=host)
         return
     from l1ad.cli.results import show_results
-    from l1ad.cli.terminal import say
+    from l1ad.cli.terminal import note, say
     from l1ad.cli.watcher import Watcher
     from l1ad.errors import CheckFailedError
     from l1ad.hardware.budgets import read_budget
+    from l1ad.hardware.limits import band_warnings
     from l1ad.pipeline.run import budget_failures, run_stages
     from l1ad.pipeline.run_folder import change_config, open_run
     from l1ad.pipeline.stages import BUDGET_FILE
@@ -60,7 +62,10 @@ def synth(
         run_stages(opened, ("synth",), redo=("synth",) if force else (), observer=watcher)
     show_results(opened, "budget")
     path = opened.stage("synth") / BUDGET_FILE
-    failures = budget_failures(BudgetReport.read(path))
+    held = BudgetReport.read(path)
+    for warning in band_warnings(held):
+        note(f"warning: {warning}")
+    failures = budget_failures(held)
     if failures:
         raise CheckFailedError(f"{path}: " + "; ".join(failures))
     say(str(path))

@@ -148,5 +148,6 @@ def budget_failures(report: BudgetReport) -> list[str]:
     for line in report.lines:
         if not line.passed:
             value = "not measured" if line.value is None else f"{line.value:g} {line.unit}".strip()
+            value = value if line.low is None else str(line.measurement)
             lines.append(f"budget {line.name}: {value}, limit {line.written_as} ({line.source or 'no source'})")
     return lines
