@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from l1ad.validation.nulls import Significance, significances
 from l1ad.validation.permutation import PermutationTest, Relabelling
 from l1ad.validation.reference import NplmTest
 from l1ad.validation.toys import Generator, Source, TwoSampleTest, make_pool, run_toys
+from l1ad.validation.varied import varied
 
 NULL_FILE, TOYS_FILE = "null.json", "toys.npy"
 #: Toys that the publications take for a Gamma model.
@@ -198,7 +200,7 @@ def calibrate(
     toys: int = DEFAULT_TOYS,
     seed: int = 0,
     workers: int = 1,
-    executor: Any = None,
+    executor: Executor | str | None = None,
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> CalibratedNull:
@@ -226,11 +228,13 @@ def calibrate(
         When what the mode needs is missing.
     """
     analytic: tuple[Floats, ...] = ()
-    if isinstance(test, NplmTest) and test.model.centers == "greedy":
+    if isinstance(test, NplmTest) and test.model.centers == "greedy" and not test.nuisances:
         analytic = tuple(test.analytic())
     if mode == "analytic":
         if not analytic:
-            raise ConfigurationError("the analytic null exists for NPLM with greedy centers only. Use toys.")
+            raise ConfigurationError(
+                "the analytic null exists for NPLM with greedy centers only, without nuisances. Use toys."
+            )
         return CalibratedNull(test.names, np.empty((0, len(analytic))), analytic, mode, test.digest, _details(None, 0))
     source = _source(test, mode, expected, pool, generator)
     values = run_toys(
@@ -246,8 +250,9 @@ def permute(
     toys: int = DEFAULT_TOYS,
     seed: int = 0,
     workers: int = 1,
-    executor: Any = None,
+    executor: Executor | str | None = None,
     names: Sequence[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Assessment, CalibratedNull]:
     """Test data with the permutations of the pooled sample as the null.
 
@@ -266,9 +271,11 @@ def permute(
         raise ConfigurationError(
             "a weighted reference cannot be permuted: its events are not exchangeable. Use a pool."
         )
+    if test.nuisances:
+        raise ConfigurationError("nuisances need toys that fluctuate within them: use a pool, not permutations.")
     pooled = PermutationTest(np.concatenate([test.reference.x, events]), len(test.reference.x), test.model, test.widths)
     source = Relabelling(len(pooled.x), len(events))
-    values = run_toys(pooled, source, toys, seed=seed, workers=workers, executor=executor)
+    values = run_toys(pooled, source, toys, seed=seed, workers=workers, executor=executor, progress=progress)
     null = CalibratedNull(pooled.names, values, (), "permutation", pooled.digest, _details(source, seed))
     return null.assess(pooled.observed()), null
 
@@ -305,11 +312,12 @@ def run(
 def _source(
     test: TwoSampleTest, mode: str, expected: float | None, pool: ArrayLike | None, generator: Generator | None
 ) -> Source:
-    """Return where the data of the toys come from."""
+    """Return where the data of the toys come from; with nuisances the toys fluctuate within them."""
+    nuisances = test.nuisances if isinstance(test, NplmTest) else ()
     if mode == "generator":
         if generator is None:
             raise ConfigurationError("mode 'generator': give a Generator.")
-        return generator
+        return varied(generator, nuisances)
     if mode != "pool":
         raise ConfigurationError(f"mode {mode!r}: expected 'pool', 'generator' or 'analytic'.")
     if pool is None:
@@ -317,7 +325,8 @@ def _source(
     reference = getattr(test, "reference", None)
     if reference is None:
         raise ConfigurationError("mode 'pool': the test has no reference to compare the pool with.")
-    return make_pool(reference.x, as_events(pool, "pool"), reference.expected if expected is None else expected)
+    size = reference.expected if expected is None else expected
+    return varied(make_pool(reference.x, as_events(pool, "pool"), size), nuisances)
 
 
 def _details(source: Source | None, seed: int) -> dict[str, Any]:

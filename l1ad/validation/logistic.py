@@ -63,6 +63,21 @@ class StreamedFeatures:
 
 
 @dataclass(frozen=True)
+class JoinedFeatures:
+    """Features with further rows below them, shape (k, n)."""
+
+    first: Features
+    more: Floats
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def take(self, part: slice | NDArray[np.intp]) -> Floats:
+        """Return the features of some events, shape (rank + k, m)."""
+        return np.concatenate([self.first.take(part), self.more[:, part]])
+
+
+@dataclass(frozen=True)
 class Sample:
     """Features and weights of one sample.
 
@@ -131,7 +146,7 @@ class Fit:
     steps: int
 
 
-def fit(reference: Sample, data: Sample, penalty: float, *, events: float, solver: str = "newton") -> Fit:
+def fit(reference: Sample, data: Sample, penalty: float | Floats, *, events: float, solver: str = "newton") -> Fit:
     r"""Minimize the loss over functions ``f = theta . F``.
 
     .. math:: \frac1n\left[\sum_R w \log(1+e^f) + \sum_D w \log(1+e^{-f})\right] + \frac\lambda2 |\theta|^2
@@ -143,8 +158,8 @@ def fit(reference: Sample, data: Sample, penalty: float, *, events: float, solve
     ----------
     reference, data : Sample
         Label 0 and label 1, features of the same basis.
-    penalty : float
-        ``lambda``.
+    penalty : float or ndarray of float64, shape (rank,)
+        ``lambda``, one for all features or one for each.
     events : float
         ``n``, the number of events of both samples.
     solver : {"newton", "one_step"}
@@ -177,7 +192,8 @@ def fit(reference: Sample, data: Sample, penalty: float, *, events: float, solve
         if events * decrement < _PRECISION:
             return problem.result(point, step)
         point = problem.search(point, direction, decrement)
-    raise DataError(f"the fit has not converged in {_STEPS} Newton steps. Raise the penalty (now {penalty:g}).")
+    lowest = float(np.min(penalty))
+    raise DataError(f"the fit has not converged in {_STEPS} Newton steps. Raise the penalty (now {lowest:g}).")
 
 
 @dataclass(frozen=True)
@@ -196,7 +212,7 @@ class _Problem:
 
     reference: Sample
     data: Sample
-    penalty: float
+    penalty: float | Floats
     events: float
 
     @property
@@ -210,7 +226,7 @@ class _Problem:
         """Return loss and gradient at `theta`."""
         values_r, loss_r, gradient_r = _pass(self.reference, theta, 1.0)
         values_d, loss_d, gradient_d = _pass(self.data, theta, -1.0)
-        loss = (loss_r + loss_d) / self.events + 0.5 * self.penalty * float(theta @ theta)
+        loss = (loss_r + loss_d) / self.events + 0.5 * float((self.penalty * theta) @ theta)
         gradient = (gradient_r + gradient_d) / self.events + self.penalty * theta
         return _Point(theta, (values_r, values_d), loss, gradient)
 

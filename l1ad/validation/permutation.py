@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from l1ad.errors import ConfigurationError
 from l1ad.provenance import value_digest
 from l1ad.validation.kernels import Floats
-from l1ad.validation.logistic import StoredFeatures, fit, make_sample
+from l1ad.validation.logistic import Sample, StoredFeatures, fit, make_sample
 from l1ad.validation.nplm import KernelNplm
 from l1ad.validation.prepared import PreparedReference
 from l1ad.validation.reference import array_digest
@@ -91,15 +92,21 @@ class PermutationTest:
         is_data[data[:, 0].astype(np.intp)] = True
         return np.array([self._one(prepared, is_data) for prepared in self._all()])
 
-    def _one(self, prepared: PreparedReference, is_data: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
-        """Return the statistic of one width."""
+    def _one(self, prepared: PreparedReference, is_data: NDArray[np.bool_]) -> float:
+        """Return the statistic of one width.
+
+        The reference is the whole pooled sample with the weight 0 for the data; its Gram matrix is that of the pooled
+        sample, computed once, less that of the data.
+        """
         count = int(is_data.sum())
-        features = prepared.sample.features
-        weight = count / (len(self.x) - count)
-        reference = make_sample(
-            StoredFeatures(features.take(np.flatnonzero(~is_data))), np.full(len(self.x) - count, weight)
+        pooled, weight = prepared.sample, count / (len(self.x) - count)
+        sample = make_sample(StoredFeatures(pooled.features.take(np.flatnonzero(is_data))), np.ones(count))
+        reference = Sample(
+            pooled.features,
+            np.where(is_data, 0.0, weight),
+            weight * (pooled.gram - sample.gram),
+            weight * (pooled.total - sample.total),
         )
-        sample = make_sample(StoredFeatures(features.take(np.flatnonzero(is_data))), np.ones(count))
         settings = prepared.settings
         return fit(reference, sample, settings.penalty, events=len(self.x), solver=settings.solver).statistic
 

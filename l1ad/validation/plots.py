@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _BLUE, _ORANGE, _GREEN = "#0072b2", "#d55e00", "#009e73"
 _BANDS = (1.0, 2.0, 3.0)
 _BINS = 30
+#: Data events that the reference predicts in a bin of a ratio, at least.
+_FEWEST = 3.0
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -76,25 +78,60 @@ def plot_widths(found: Assessment) -> Figure:
     return figure
 
 
-def plot_ratio(model: KernelNplm, reference: Floats, data: Floats, feature: int = 0, *, name: str = "") -> Figure:
+def plot_ratio(
+    model: KernelNplm,
+    reference: Floats,
+    data: Floats,
+    feature: int = 0,
+    *,
+    name: str = "",
+    weights: Floats | None = None,
+) -> Figure:
     """Draw the ratio of data and reference in bins of one feature, with the learned density ratio over it.
 
-    The learned ratio of a bin is the mean of ``e^f`` over the reference events in it.
+    The learned ratio of a bin is the mean of ``e^f`` over the reference events in it. A feature of few values has a
+    bin for each; bins in which the reference predicts fewer than three data events are left out.
+
+    Parameters
+    ----------
+    model : KernelNplm
+        Fitted to both samples.
+    reference, data : ndarray of float64, shapes (n, d) and (m, d)
+    feature : int, optional
+    name : str, optional
+        Label of the axis.
+    weights : ndarray of float64, shape (n,), optional
+        Reference weights; by default each is m/n.
     """
     figure, axes = _axes(name or f"feature {feature}", "data / reference")
     x, y = reference[:, feature], data[:, feature]
-    edges = np.unique(np.quantile(x, np.linspace(0, 1, _BINS + 1)))
+    w = np.full(len(x), len(y) / len(x)) if weights is None else weights
+    edges = _edges(x)
     observed, _ = np.histogram(y, edges)
-    expected, _ = np.histogram(x, edges)
-    learned, _ = np.histogram(x, edges, weights=model.density_ratio(reference))
-    factor, middle = len(x) / len(y), 0.5 * (edges[1:] + edges[:-1])
-    safe = np.maximum(expected, 1)
-    axes.errorbar(middle, factor * observed / safe, factor * np.sqrt(observed) / safe, fmt=".", color="0.2",
-                  label="data")  # fmt: skip
-    axes.plot(middle, learned / safe, color=_ORANGE, label="learned")
+    expected, _ = np.histogram(x, edges, weights=w)
+    squares, _ = np.histogram(x, edges, weights=w**2)
+    learned, _ = np.histogram(x, edges, weights=w * model.density_ratio(reference))
+    filled = expected >= _FEWEST
+    middle = 0.5 * (edges[1:] + edges[:-1])[filled]
+    e, o = expected[filled], observed[filled]
+    ratio = o / e
+    # The error of the reference stands in it as well; an empty bin has the error of one event.
+    error = np.sqrt(np.maximum(o, 1) / e**2 + ratio**2 * squares[filled] / e**2)
+    axes.errorbar(middle, ratio, error, fmt=".", color="0.2", label="data")
+    axes.plot(middle, learned[filled] / e, color=_ORANGE, label="learned", zorder=3)
     axes.axhline(1.0, color="0.8", linewidth=0.8)
     axes.legend(frameon=False)
     return figure
+
+
+def _edges(x: Floats) -> Floats:
+    """Return bins of equal content, or one for each of few values."""
+    values = np.unique(x)
+    if len(values) <= _BINS:
+        gaps = np.diff(values) if len(values) > 1 else np.array([1.0])
+        return np.concatenate([[values[0] - gaps[0] / 2], values[:-1] + gaps[: len(values) - 1] / 2,
+                               [values[-1] + gaps[-1] / 2]])  # fmt: skip
+    return np.unique(np.quantile(x, np.linspace(0, 1, _BINS + 1)))
 
 
 def plot_uniformity(p_values: Floats) -> Figure:

@@ -87,6 +87,27 @@ class Fitted:
     fit: Fit
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Reference and data in one basis.
+
+    Attributes
+    ----------
+    basis : Basis
+    reference, data : Sample
+    x : ndarray of float64, shape (k, d)
+        Rows of the data in standard units; equal ones are merged when they repeat.
+    events : int
+        Events of both samples before equal rows were merged.
+    """
+
+    basis: Basis
+    reference: Sample
+    data: Sample
+    x: Floats
+    events: int
+
+
 @dataclass
 class PreparedReference:
     """A reference in standard units, ready for data samples.
@@ -133,6 +154,13 @@ class PreparedReference:
         seed : int, optional
             Seed of uniform centers; by default that of the settings.
         """
+        pair = self.against(data, weights, seed=seed)
+        settings = self.settings
+        result = fit(pair.reference, pair.data, settings.penalty, events=pair.events, solver=settings.solver)
+        return Fitted(pair.basis, result)
+
+    def against(self, data: Floats, weights: Floats | None = None, *, seed: int | None = None) -> Pair:
+        """Return reference and data in the basis that `test` fits them in."""
         count = len(data)
         data, weights = merge_equal(data, np.ones(count) if weights is None else weights)
         basis, reference, sample = (
@@ -140,8 +168,7 @@ class PreparedReference:
             if self.settings.centers == "greedy"
             else self._against_uniform(data, weights, self.settings.seed if seed is None else seed)
         )
-        result = fit(reference, sample, self.settings.penalty, events=self.events + count, solver=self.settings.solver)
-        return Fitted(basis, result)
+        return Pair(basis, reference, sample, data, self.events + count)
 
     def _greedy(self) -> tuple[Basis, Sample]:
         """Choose the centers of the reference and compute its features, once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,8 +15,10 @@ from l1ad.provenance import value_digest
 from l1ad.validation.checks import as_events, as_weights, check_columns
 from l1ad.validation.kernels import Floats
 from l1ad.validation.nplm import KernelNplm
+from l1ad.validation.nuisances import Nuisance
 from l1ad.validation.nulls import analytic_weights
 from l1ad.validation.prepared import PreparedReference
+from l1ad.validation.profile import NUISANCE_FITS, Profile, ProfiledReference
 from l1ad.validation.standardize import Standardizer
 
 
@@ -82,6 +85,8 @@ def make_reference(
 class NplmTest:
     """The statistic ``t`` of data against a fixed reference, at every kernel width.
 
+    With nuisances the statistic is ``tau - Delta``, see `l1ad.validation.profile.ProfiledReference`.
+
     Attributes
     ----------
     reference : Reference
@@ -89,25 +94,35 @@ class NplmTest:
         Its parameters; its own width counts when `widths` is empty.
     widths : tuple of float
         Kernel widths in standard units.
+    nuisances : tuple of Nuisance
+        Systematic uncertainties of the reference.
+    nuisance_fit : {"fixed", "free"}
+        Whether the nuisance parameters stay where they fit without ``f``, or are fitted with it as published.
     """
 
     reference: Reference
     model: KernelNplm = field(default_factory=KernelNplm)
     widths: tuple[float, ...] = ()
+    nuisances: tuple[Nuisance, ...] = ()
+    nuisance_fit: str = "fixed"
 
     def __post_init__(self) -> None:
         if any(not width > 0 for width in self.widths):
             raise ConfigurationError(f"widths: {self.widths}; expected positive numbers.")
+        if self.nuisance_fit not in NUISANCE_FITS:
+            raise ConfigurationError(f"nuisance fit: {self.nuisance_fit!r}; expected 'fixed' or 'free'.")
         self._prepared: list[PreparedReference] = []
+        self._profiled: list[ProfiledReference] = []
         self._standardizer: Standardizer | None = None
 
     def __getstate__(self) -> dict[str, object]:
         """Leave the features out: they are computed again where the test arrives."""
-        return {"reference": self.reference, "model": self.model, "widths": self.widths}
+        names = ("reference", "model", "widths", "nuisances", "nuisance_fit")
+        return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
-        self._prepared, self._standardizer = [], None
+        self._prepared, self._profiled, self._standardizer = [], [], None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -117,7 +132,9 @@ class NplmTest:
     @property
     def digest(self) -> str:
         """SHA-256 of the reference and of all that determines the statistic."""
-        return value_digest([self.reference.digest, self.model.get_params(), list(self.widths)])
+        systematics: list[Any] = [nuisance.digest for nuisance in self.nuisances]
+        systematics += [self.nuisance_fit] if systematics else []
+        return value_digest([self.reference.digest, self.model.get_params(), list(self.widths), *systematics])
 
     @property
     def standardizer(self) -> Standardizer:
@@ -146,8 +163,27 @@ class NplmTest:
         seed : int, optional
             Seed of uniform centers.
         """
+        if self.nuisances:
+            return np.array([found.statistic for found in self.profiles(data, seed)])
         x = self.standardizer.transform(data)
         return np.array([prepared.test(x, seed=seed).fit.statistic for prepared in self.prepared()])
+
+    def profiles(self, data: Floats, seed: int = 0) -> list[Profile]:
+        """Return both fits with nuisance parameters, one a width.
+
+        Raises
+        ------
+        ConfigurationError
+            When the test has no nuisances.
+        """
+        if not self.nuisances:
+            raise ConfigurationError("the test has no nuisances, so there is nothing to profile.")
+        if not self._profiled:
+            self._profiled = [
+                ProfiledReference(p, self.standardizer, self.nuisances, self.nuisance_fit) for p in self.prepared()
+            ]
+        x = self.standardizer.transform(data)
+        return [profiled.test(x, seed=seed) for profiled in self._profiled]
 
     def check(self, data: ArrayLike, names: Sequence[str] | None = None) -> Floats:
         """Return `data` as events of this reference.
@@ -165,6 +201,8 @@ class NplmTest:
         """Return the weights of the analytic null, one array a width; needs greedy centers."""
         if self.model.centers != "greedy":
             raise ConfigurationError("the analytic null needs fixed centers: use centers='greedy'.")
+        if self.nuisances:
+            raise ConfigurationError("the analytic null knows no nuisances: calibrate with toys.")
         return [
             analytic_weights(
                 prepared.sample.gram,

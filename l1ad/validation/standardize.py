@@ -30,6 +30,10 @@ class Standardizer:
         """Return events of shape (n, d) in standard units."""
         return (x - self.shift) / self.scale
 
+    def restore(self, z: Floats) -> Floats:
+        """Return events of shape (n, d) in standard units in their own units."""
+        return np.asarray(z * self.scale + self.shift)
+
 
 def fit_standardizer(reference: Floats, weights: Floats | None = None) -> Standardizer:
     """Derive the standardization of the NPLM papers from the reference.

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from l1ad.errors import ConfigurationError, DataError, ToolMissingError
+from l1ad.errors import ConfigurationError, DataError
 from l1ad.provenance import value_digest, whole_file, write_json
 from l1ad.validation.checks import check_columns, check_independent
 from l1ad.validation.kernels import Floats
 from l1ad.validation.reference import array_digest
+from l1ad.workers import map_unordered, open_executor
 
 _logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ def run_toys(
     *,
     seed: int = 0,
     workers: int = 1,
-    executor: Any = None,
+    executor: Executor | str | None = None,
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Floats:
@@ -169,9 +169,9 @@ def run_toys(
     seed : int, optional
     workers : int, optional
         Processes; 1 computes here.
-    executor : object or str, optional
-        Anything with ``submit(function, *arguments)`` that returns futures, such as a Dask client; a text such as
-        ``tcp://host:8786`` is the address of a Dask scheduler. Goes before `workers`.
+    executor : concurrent.futures.Executor or str, optional
+        Where the toys are computed; a text is what `l1ad.workers.open_executor` takes for `dask`: the address of a
+        Dask scheduler, such as ``tcp://host:8786``, or the name of a batch queue. Goes before `workers`.
     folder : Path, optional
         Where finished toys are stored; those found there are not computed again.
     progress : callable, optional
@@ -187,6 +187,8 @@ def run_toys(
         When `folder` holds toys of another test, source or seed.
     ToolMissingError
         When a Dask address is given and Dask is not installed.
+    ToolError
+        When no scheduler answers there, or a worker process dies.
     """
     if toys < 1:
         raise ConfigurationError(f"toys: {toys}; expected at least 1.")
@@ -223,7 +225,13 @@ def toy_chunk(test: TwoSampleTest, source: Source, seed: int, begin: int, end: i
 
 
 def _computed(
-    test: TwoSampleTest, source: Source, toys: int, seed: int, missing: list[int], workers: int, executor: Any
+    test: TwoSampleTest,
+    source: Source,
+    toys: int,
+    seed: int,
+    missing: list[int],
+    workers: int,
+    executor: Executor | str | None,
 ) -> Iterator[tuple[int, Floats]]:
     """Yield the chunks that are missing, as they finish."""
     if executor is None and workers <= 1:
@@ -232,34 +240,13 @@ def _computed(
         return
     if not missing:
         return
-    if isinstance(executor, str):
-        executor = _dask_client(executor)
-    own = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if executor is None else None
-    try:
-        submit = (own or executor).submit
-        futures = {submit(toy_chunk, test, source, seed, b, min(b + _CHUNK, toys)): b for b in missing}
-        if all(isinstance(future, Future) for future in futures):
-            while futures:
-                done, _ = wait(futures, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield futures.pop(future), future.result()
-        else:
-            for future, begin in futures.items():
-                yield begin, np.asarray(future.result())
-    finally:
-        if own is not None:
-            own.shutdown(cancel_futures=True)
-
-
-def _dask_client(address: str) -> Any:
-    """Return a client of the Dask scheduler at `address`."""
-    try:
-        from distributed import Client  # type: ignore[import-not-found, unused-ignore]
-    except ImportError as error:
-        raise ToolMissingError(
-            f"{address}: Dask is not installed. Install it with: pip install distributed."
-        ) from error
-    return Client(address)
+    tasks = {begin: (test, source, seed, begin, min(begin + _CHUNK, toys)) for begin in missing}
+    if isinstance(executor, Executor):
+        yield from map_unordered(executor, toy_chunk, tasks, workers=len(tasks))
+        return
+    with open_executor(workers, executor) as opened:
+        # How many workers a cluster has is its own matter: it gets all tasks.
+        yield from map_unordered(opened, toy_chunk, tasks, workers=workers if executor is None else len(tasks))
 
 
 def _path(folder: Path, begin: int) -> Path:

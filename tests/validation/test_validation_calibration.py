@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from scipy.stats import chi2, gamma, kstest, norm
 
-from l1ad.errors import ConfigurationError, DataError, ToolMissingError
+from l1ad.errors import ConfigurationError, DataError
 from l1ad.validation.aggregate import METHODS, aggregate, data_p_values, toy_p_values
 from l1ad.validation.calibration import CalibratedNull, calibrate, load_null, permute, run
 from l1ad.validation.nplm import KernelNplm
@@ -18,6 +18,7 @@ from l1ad.validation.nulls import empirical, gamma_threshold, log_gamma_survival
 from l1ad.validation.reference import NplmTest, make_reference
 from l1ad.validation.toys import Generator, Pool, make_pool, run_toys
 from l1ad.validation.weighted_chi2 import log_survival
+from l1ad.workers import open_executor
 
 MODEL = KernelNplm(width=1.0, penalty=1e-4, standardize=False)
 
@@ -128,7 +129,7 @@ def test_the_analytic_null_agrees_with_toys():
 def test_toys_do_not_depend_on_the_number_of_workers(tmp_path):
     test = make_test((0.5, 1.0))
     alone = run_toys(test, SOURCE, 60, seed=3)
-    two = run_toys(test, SOURCE, 60, seed=3, workers=2)
+    two = run_toys(test, SOURCE, 60, seed=3, workers=2, folder=tmp_path)
     np.testing.assert_array_equal(alone, two)
     assert not np.array_equal(alone, run_toys(test, SOURCE, 60, seed=4))
 
@@ -149,30 +150,36 @@ def test_toys_resume_where_they_stopped(tmp_path):
         run_toys(test, SOURCE, 60, seed=3, folder=tmp_path)
 
 
-class Cluster:
-    """What a Dask client looks like from here: submit, and futures that are not those of the standard library."""
+@pytest.mark.parametrize(("workers", "processes"), [(1, False), (2, True)])
+def test_a_dask_cluster_given_by_address_gives_the_same_toys(workers, processes, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    test = make_test((0.5, 1.0))
+    source = Pool(np.random.default_rng(7).normal(size=(3000, 1)), 100)
+    alone = run_toys(test, source, 60, seed=3)
+    with distributed.LocalCluster(
+        n_workers=workers,
+        processes=processes,
+        protocol="tcp://",
+        threads_per_worker=1,
+        dashboard_address=None,
+        local_directory=str(tmp_path),
+    ) as cluster:
+        address = cluster.scheduler_address
+        np.testing.assert_array_equal(run_toys(test, source, 60, seed=3, executor=address), alone)
+        with open_executor(1, address) as executor:
+            other = run_toys(test, source, 60, seed=4, executor=executor)
+    assert not np.array_equal(other, alone)
 
-    class Answer:
-        def __init__(self, future: Future) -> None:
-            self.result = future.result
 
-    def __init__(self) -> None:
-        self.pool, self.tasks = ThreadPoolExecutor(1), 0
-
-    def submit(self, function, *arguments):
-        self.tasks += 1
-        return self.Answer(self.pool.submit(function, *arguments))
+def test_an_executor_of_threads_gives_the_same_toys():
+    test = make_test()
+    with ThreadPoolExecutor(1) as executor:
+        np.testing.assert_array_equal(run_toys(test, SOURCE, 30, executor=executor), run_toys(test, SOURCE, 30))
 
 
-def test_another_executor_gives_the_same_toys():
-    test, cluster = make_test(), Cluster()
-    np.testing.assert_array_equal(run_toys(test, SOURCE, 30, executor=cluster), run_toys(test, SOURCE, 30))
-    assert cluster.tasks == 2
-
-
-def test_dask_that_is_not_installed():
-    with pytest.raises(ToolMissingError, match="pip install distributed"):
-        run_toys(make_test(), SOURCE, 30, executor="tcp://127.0.0.1:1")
+def test_a_cluster_that_is_neither_an_address_nor_a_queue():
+    with pytest.raises(ConfigurationError, match="neither the address"):
+        run_toys(make_test(), SOURCE, 30, executor="slurmm")
 
 
 def test_a_stored_null_gives_the_same_answer(tmp_path):
