@@ -2,7 +2,8 @@
 
 Capacities are those of AMD's product tables: DS890 ("UltraScale Architecture and Product Data Sheet: Overview") and
 DS180 ("7 Series FPGAs Data Sheet: Overview"), or what AMD's own tools state as available in reports for the part.
-A part whose numbers stand in none of them is not listed: of the Versal devices only VC1902 is.
+A part whose numbers stand in none of them is not listed: of the Versal devices VC1902 and VM1802 are, and VP1802 is
+not, because no document with its LUTs and block RAMs was found.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Part(Record):
         Full name with package, speed grade and temperature range, as vendor tools want it.
     family : str
         ``virtex_ultrascale_plus``, ``kintex_ultrascale_plus``, ``zynq_ultrascale_plus``, ``kintex_ultrascale``,
-        ``versal_ai_core`` or ``virtex_7``.
+        ``versal_ai_core``, ``versal_prime`` or ``virtex_7``.
     lut, ff, dsp, bram36, uram : int
         Six-input LUTs, flip-flops, DSP slices, 36-kbit block RAMs and 288-kbit UltraRAMs.
     slrs : int
@@ -152,6 +153,19 @@ PARTS: dict[str, Part] = {
             uram=463,
             slrs=1,
             source="'Available' in reports of Vivado for the VCK190 (AMD Vitis tutorials); 1968 DSP also in AMD UG1702",
+        ),
+        Part(
+            device="xcvm1802",
+            name="xcvm1802-vsva2197-2MP-e-S",
+            family="versal_prime",
+            lut=899_840,
+            ff=1_799_680,
+            dsp=1_968,
+            bram36=967,
+            uram=463,
+            slrs=1,
+            source="'Available' in AMD's VMK180 PCIe TRD tutorial (2021); 1968 DSP also in AMD AM004; "
+            "two flip-flops a LUT: AMD AM005, CLB Resources",
         ),
         Part(
             device="xcku15p",
