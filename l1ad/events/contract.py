@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from l1ad.errors import DataError
 from l1ad.events.layout import ETA, N_COLUMNS, N_INPUTS, N_QUANTITIES, N_ROWS, QUANTITIES, input_names, row_blocks
-from l1ad.events.scales import scale_of
+from l1ad.events.scales import L1AD_FORM, scale_of
 from l1ad.provenance import value_digest, write_json
 from l1ad.records import FixedType, Record
 
@@ -76,12 +76,14 @@ class InputSpec(Record):
     @property
     def minimum(self) -> int:
         """Smallest hardware integer."""
-        return -self.turn // 2 if self.turn else FixedType(self.signed, self.width, self.width).minimum
+        if self.turn:
+            return -self.turn // 2 if self.signed else 0
+        return FixedType(self.signed, self.width, self.width).minimum
 
     @property
     def maximum(self) -> int:
         """Largest hardware integer."""
-        return self.turn // 2 - 1 if self.turn else FixedType(self.signed, self.width, self.width).maximum
+        return self.minimum + self.turn - 1 if self.turn else FixedType(self.signed, self.width, self.width).maximum
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,8 @@ class InputContract(Record):
         hardware: NDArray[np.float64] = np.floor(values / lsb + half)
         turn = self._columns("turn")
         wraps = turn > 0
-        hardware[:, wraps] = (hardware[:, wraps] + turn[wraps] // 2) % turn[wraps] - turn[wraps] // 2
+        low = self._columns("minimum")[wraps]
+        hardware[:, wraps] = (hardware[:, wraps] - low) % turn[wraps] + low
         return hardware
 
     def _raw_unbounded(self, hardware: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -236,12 +239,18 @@ def _features(particles: NDArray[np.floating]) -> NDArray[np.float64]:
     return values.reshape(len(values), N_INPUTS)
 
 
-def blank_inputs() -> tuple[InputSpec, ...]:
-    """Return the 57 inputs with the hardware scales and offset 0, shift 0."""
+def blank_inputs(form: str = L1AD_FORM) -> tuple[InputSpec, ...]:
+    """Return the 57 inputs with the hardware scales and offset 0, shift 0.
+
+    Parameters
+    ----------
+    form : str, optional
+        A key of `l1ad.events.scales.FORMS`.
+    """
     specs = []
     for name, block in zip(input_names(), (b for b in row_blocks() for _ in QUANTITIES), strict=True):
         quantity = name.rpartition("_")[2]
-        scale = scale_of(block.name, quantity)
+        scale = scale_of(block.name, quantity, form)
         specs.append(
             InputSpec(
                 name, block.name, quantity, scale.lsb, scale.unit, scale.rounding, scale.signed, scale.width,

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from l1ad.errors import DataError
 from l1ad.events.contract import CONTRACT_VERSION, InputContract, InputSpec, blank_inputs
 from l1ad.events.layout import N_QUANTITIES, PT, QUANTITIES
+from l1ad.events.scales import L1AD_FORM
 from l1ad.records import FixedType
+
+#: Rules for the shift: about unit spread, or the least loss.
+SPREAD, LEAST = "spread", "least"
+RULES = (SPREAD, LEAST)
+_SHIFTS = range(-8, 17)
 
 #: A row with fewer filled entries than this takes the statistics of all rows of its object: below 1,000 entries
 #: the standard deviation of a steeply falling spectrum is known to 10 % at best, and rare rows may be empty.
@@ -24,8 +30,8 @@ class HardwareHistogram:
     Whole counts make the result independent of how the sample is cut into chunks.
     """
 
-    def __init__(self) -> None:
-        self._scales = InputContract(CONTRACT_VERSION, FixedType(True, 1, 1), "", 0, blank_inputs())
+    def __init__(self, form: str = L1AD_FORM) -> None:
+        self._scales = InputContract(CONTRACT_VERSION, FixedType(True, 1, 1), "", 0, blank_inputs(form))
         self._counts = [np.zeros(spec.maximum - spec.minimum + 1, dtype=np.int64) for spec in self._scales.inputs]
         self.events = 0
 
@@ -37,6 +43,11 @@ class HardwareHistogram:
         for index, (spec, counts) in enumerate(zip(self._scales.inputs, self._counts, strict=True)):
             values = hardware[filled[:, index // N_QUANTITIES], index] - spec.minimum
             counts += np.bincount(values, minlength=len(counts))
+
+    @property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """The 57 inputs with their scales, offset 0 and shift 0."""
+        return self._scales.inputs
 
     def of(self, index: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the hardware integers that input `index` can take and how often it took each.
@@ -55,7 +66,12 @@ class HardwareHistogram:
 
 
 def derive_contract(
-    chunks: Iterable[NDArray[np.floating]], fixed_type: FixedType, source_tag: str = ""
+    chunks: Iterable[NDArray[np.floating]],
+    fixed_type: FixedType,
+    source_tag: str = "",
+    *,
+    form: str = L1AD_FORM,
+    rule: str = SPREAD,
 ) -> InputContract:
     """Derive offsets and shifts from the training sample.
 
@@ -68,6 +84,9 @@ def derive_contract(
     spread loses no bit up to shift 6, and one step more of shift takes ten times fewer events into saturation: an
     anomaly is looked for in this tail, so it is worth half of the spread. An input that is constant keeps 0 and 0.
 
+    With the rule ``least`` the shift is the one with the least loss among all, whatever spread it gives; on a tie the
+    one nearest to unit spread. An unsigned azimuth takes the offset of half a turn.
+
     Parameters
     ----------
     chunks : iterable of ndarray, shape (N, 19, 3) or (N, 19, 4)
@@ -76,39 +95,51 @@ def derive_contract(
         Type of the network's inputs.
     source_tag : str, optional
         Name of the sample, kept in the contract.
+    form : str, optional
+        Hardware integers, one of `l1ad.events.scales.FORMS`.
+    rule : str, optional
+        How the shift is chosen, ``spread`` or ``least``.
 
     Raises
     ------
     DataError
         When the chunks hold no event.
     """
-    histogram = HardwareHistogram()
+    histogram = HardwareHistogram(form)
     for chunk in chunks:
         histogram.add(chunk)
-    return contract_of(histogram, fixed_type, source_tag)
+    return contract_of(histogram, fixed_type, source_tag, rule)
 
 
-def contract_of(histogram: HardwareHistogram, fixed_type: FixedType, source_tag: str = "") -> InputContract:
+def contract_of(
+    histogram: HardwareHistogram, fixed_type: FixedType, source_tag: str = "", rule: str = SPREAD
+) -> InputContract:
     """Return the contract that `derive_contract` derives, from counts that were filled before."""
     if histogram.events == 0:
         raise DataError("input contract: the training sample holds no event; raise train_fraction or give more events.")
-    specs = [_derive_input(spec, *histogram.of(i), fixed_type) for i, spec in enumerate(blank_inputs())]
+    specs = [_derive_input(spec, *histogram.of(i), fixed_type, rule) for i, spec in enumerate(histogram.inputs)]
     return InputContract(CONTRACT_VERSION, fixed_type, source_tag, histogram.events, tuple(specs))
 
 
 def _derive_input(
-    spec: InputSpec, values: NDArray[np.int64], counts: NDArray[np.int64], fixed_type: FixedType
+    spec: InputSpec, values: NDArray[np.int64], counts: NDArray[np.int64], fixed_type: FixedType, rule: str
 ) -> InputSpec:
     """Return `spec` with offset and shift from the counts of its hardware integers."""
     total = int(counts.sum())
     if total == 0 or np.count_nonzero(counts) == 1:
         return spec
     mean = int((values * counts).sum()) / total
-    offset = int(np.floor(mean + 0.5)) if spec.quantity == QUANTITIES[PT] else 0
+    offset = int(np.floor(mean + 0.5)) if spec.quantity == QUANTITIES[PT] else _centre(spec)
     spread = float(np.sqrt(((values - mean) ** 2 * counts).sum() / total))
     unit = int(np.floor(np.log2(spread) + 0.5))
-    shift = min((unit, unit + 1), key=lambda s: rms_loss(values - offset, counts, s, fixed_type))
+    tried = (unit, unit + 1) if rule == SPREAD else sorted(_SHIFTS, key=lambda s: abs(s - unit))
+    shift = min(tried, key=lambda s: rms_loss(values - offset, counts, s, fixed_type))
     return dataclasses.replace(spec, offset=offset, shift=shift)
+
+
+def _centre(spec: InputSpec) -> int:
+    """Return the hardware integer in the middle of an angle: 0, or half a turn when the azimuth is unsigned."""
+    return spec.minimum + spec.turn // 2 if spec.turn else 0
 
 
 def rms_loss(centred: NDArray[np.int64], counts: NDArray[np.int64], shift: int, fixed_type: FixedType) -> float:

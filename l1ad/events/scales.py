@@ -8,6 +8,7 @@ which is the hardware's number modulo one turn.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from l1ad.events.layout import QUANTITIES
@@ -31,7 +32,8 @@ class Scale:
     width : int
         Bits, sign included; larger values saturate.
     turn : int
-        Units in a full turn; the value wraps into [-turn/2, turn/2). 0 when it does not wrap.
+        Units in a full turn; the value wraps into [-turn/2, turn/2), or [0, turn) when it is unsigned. 0 when it does
+        not wrap.
     """
 
     lsb: float
@@ -45,7 +47,14 @@ class Scale:
 _PT_WIDTHS = {"met": 12, "electron": 9, "muon": 9, "jet": 11}
 
 
-def scale_of(block: str, quantity: str) -> Scale:
+#: Hardware integers as l1ad takes them: pT in 0.5 GeV, azimuth signed.
+L1AD_FORM = "l1ad"
+#: As CMSSW's AXOL1TLCondition hands them to the network: hwPt / 2 in whole numbers, azimuth from 0 to one turn.
+AXOL1TL_FORM = "axol1tl"
+FORMS = (L1AD_FORM, AXOL1TL_FORM)
+
+
+def scale_of(block: str, quantity: str, form: str = L1AD_FORM) -> Scale:
     """Return the scale of `quantity` for the rows of `block`.
 
     Parameters
@@ -54,12 +63,28 @@ def scale_of(block: str, quantity: str) -> Scale:
         ``met``, ``electron``, ``muon`` or ``jet``.
     quantity : str
         ``pt``, ``eta`` or ``phi``.
+    form : str, optional
+        One of `FORMS`.
 
     Examples
     --------
     >>> scale_of("jet", "pt").lsb, scale_of("muon", "phi").turn
     (0.5, 576)
+    >>> scale_of("jet", "pt", "axol1tl").lsb, scale_of("muon", "phi", "axol1tl").signed
+    (1.0, False)
     """
+    scale = _l1ad_scale(block, quantity)
+    if form == L1AD_FORM:
+        return scale
+    if quantity == QUANTITIES[0]:
+        # hwPt / 2 in integers is the pT in whole GeV. That of a muon is 2 pT + 1, so that (hwPt / 2) rounds.
+        rounding = "nearest" if block == "muon" else "floor"
+        return dataclasses.replace(scale, lsb=2 * scale.lsb, rounding=rounding, width=scale.width - 1)
+    return dataclasses.replace(scale, signed=False) if scale.turn else scale
+
+
+def _l1ad_scale(block: str, quantity: str) -> Scale:
+    """Return the scale in the form of l1ad."""
     muon = block == "muon"
     if quantity == QUANTITIES[0]:
         return Scale(PT_LSB_GEV, "GeV", "floor", False, _PT_WIDTHS[block])
