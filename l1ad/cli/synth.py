@@ -27,7 +27,9 @@ def synth(
     steps: Annotated[
         str, typer.Option(help="Steps of a vendor tool, such as csynth,cosim,synth,impl,export; by default all.")
     ] = "",
-    container: Annotated[str, typer.Option(help="Run the vendor tool in a container of this image.")] = "",
+    container: Annotated[
+        str, typer.Option(help="Run the vendor tool in a container of this image, by docker, podman or apptainer.")
+    ] = "",
     host: Annotated[str, typer.Option(help="Run the vendor tool on this machine, by ssh.")] = "",
 ) -> None:
     """Estimate the resources of a run with Yosys, or run a vendor tool, and hold them against the budget.

@@ -1,5 +1,6 @@
 # One step of HLS in results/: L1AD_STEP is csynth, cosim or export.
-# Commands of Vivado HLS (UG902) that Vitis HLS (UG1399) kept; the options are those of hls4ml's own script.
+# Commands of Vivado HLS (UG902) that Vitis HLS (UG1399) kept; the options are those of hls4ml's
+# own script.
 
 set root [file normalize ..]
 source [file join $root scripts settings.tcl]
@@ -15,7 +16,8 @@ proc open_design {} {
     }
     open_solution -reset solution1
     if {$vivado_hls} {
-        # Vivado HLS refuses to partition arrays of more than 1024 elements otherwise; Vitis HLS has no such option.
+        # Vivado HLS refuses to partition arrays of more than 1024 elements otherwise; Vitis HLS has
+        # no such option.
         config_array_partition -maximum_size 4096
     }
     config_compile -name_max_length 80

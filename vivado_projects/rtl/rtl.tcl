@@ -31,7 +31,8 @@ proc report_step {state} {
     set folder [file join $root results vivado]
     file mkdir $folder
     report_utilization -file [file join $folder ${top}_utilization_$state.rpt]
-    report_utilization -hierarchical -file [file join $folder ${top}_utilization_hierarchical_$state.rpt]
+    set by_instance [file join $folder ${top}_utilization_hierarchical_$state.rpt]
+    report_utilization -hierarchical -file $by_instance
     report_timing_summary -file [file join $folder ${top}_timing_$state.rpt]
 }
 

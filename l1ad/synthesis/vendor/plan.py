@@ -198,7 +198,7 @@ def _settings(project_dir: Path, project: FirmwareProject, part: str) -> str:
         "hls_source": f"firmware/{top}.cpp" if hls else "",
         "hls_bench": f"{top}_test.cpp" if hls else "",
         "bench_data": "firmware/weights tb_data" if hls else "",
-        "rtl_sources": " ".join(sources),
+        "rtl_sources": "".join(f"\n    {name}" for name in sources) + ("\n" if sources else ""),
         "rtl_generated": "hls/solution1/syn/verilog/*.v" if hls else "",
     }
     lines = [f"set {name} {{{value}}}" for name, value in values.items()]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from l1ad.errors import ConfigurationError, DataError, ToolError
+from l1ad.errors import ConfigurationError, DataError, ToolError, ToolMissingError
 from l1ad.provenance import write_json
 from l1ad.records import Record, SynthesisReport
 from l1ad.synthesis.processes import Process, run_parallel
@@ -21,7 +22,10 @@ TIMEOUT_S = 24 * 3600.0
 
 #: What a host for ssh, and an image for a container, may be: no option, no shell.
 _HOST = re.compile(r"(?:[A-Za-z0-9_][\w.-]*@)?[A-Za-z0-9][\w.-]*")
-_IMAGE = re.compile(r"[A-Za-z0-9][\w./:@-]*")
+_IMAGE = re.compile(r"[A-Za-z0-9/][\w./:@-]*")
+
+#: Programs that run a container, best first.
+ENGINES = ("docker", "podman", "apptainer")
 
 #: A report of this kind at this stage -> that the step has measured something.
 _WANTED = {
@@ -57,7 +61,7 @@ class VendorResults(Record):
 
 
 def run_plan(
-    folder: Path, *, container: str = "", host: str = "", engine: str = "docker", timeout_s: float = TIMEOUT_S
+    folder: Path, *, container: str = "", host: str = "", engine: str = "", timeout_s: float = TIMEOUT_S
 ) -> None:
     """Carry out the plan in `folder`; steps that are done are not repeated.
 
@@ -70,7 +74,7 @@ def run_plan(
     host : str, optional
         Machine with the tools, reached by ssh; the folder is copied there and back with rsync.
     engine : str, optional
-        ``docker`` or ``podman``.
+        One of `ENGINES`; by default the first of them on PATH.
     timeout_s : float, optional
         Time for all steps together.
 
@@ -81,7 +85,7 @@ def run_plan(
     DataError
         When the folder is not as it was written.
     ToolMissingError
-        When a tool that is to run here is not installed.
+        When a tool that is to run here is not installed, or what reaches the other machine or the container.
     ToolError
         When a step fails, is killed, or takes too long; the message has the decisive line of its log.
     """
@@ -93,7 +97,11 @@ def run_plan(
             find_tool(name)
     (folder / "logs").mkdir(exist_ok=True)
     failed: ToolError | None = None
-    for number, command in enumerate(_commands(folder.resolve(), plan, container, host, engine)):
+    commands = _commands(folder.resolve(), plan, container, host, engine)
+    for name in dict.fromkeys(command[0] for command in commands):
+        if shutil.which(name) is None:
+            raise ToolMissingError(f"{name} is not on PATH. Install it, or carry {folder} by hand.")
+    for number, command in enumerate(commands):
         process = Process(f"plan {folder}", command, folder / "logs" / f"run{number}.log")
         try:
             run_parallel([process], workers=1, timeout_s=timeout_s, finished=lambda name: None)
@@ -174,12 +182,7 @@ def write_results(results: VendorResults, path: Path) -> None:
 def _commands(folder: Path, plan: VendorPlan, container: str, host: str, engine: str) -> list[tuple[str, ...]]:
     """Return the commands that carry a plan out, without a shell of our own."""
     if container:
-        if not _IMAGE.fullmatch(container) or engine not in ("docker", "podman"):
-            raise ConfigurationError(f"container {container!r} with {engine!r}: expected an image, docker or podman.")
-        mount = f"type=bind,source={folder},target=/plan"
-        if "," in str(folder):
-            raise ConfigurationError(f"{folder}: a comma in the path cannot be mounted. Choose another folder.")
-        return [(engine, "run", "--rm", "--mount", mount, "--workdir", "/plan", container, "sh", SCRIPT)]
+        return [_container(folder, container, engine or _engine())]
     if host:
         if not _HOST.fullmatch(host):
             raise ConfigurationError(f"host {host!r}: expected a name such as user@machine.")
@@ -191,6 +194,26 @@ def _commands(folder: Path, plan: VendorPlan, container: str, host: str, engine:
             ("rsync", "-a", f"{host}:{remote}/logs/", f"{folder}/logs/"),
         ]
     return [("sh", str(folder / SCRIPT))]
+
+
+def _engine() -> str:
+    """Return the first program on PATH that runs containers."""
+    found = next((name for name in ENGINES if shutil.which(name) is not None), None)
+    if found is None:
+        raise ToolMissingError(f"none of {', '.join(ENGINES)} is on PATH. Install one, or run the tool without one.")
+    return found
+
+
+def _container(folder: Path, image: str, engine: str) -> tuple[str, ...]:
+    """Return the command that runs the plan in a container, with its folder as /plan."""
+    if not _IMAGE.fullmatch(image) or engine not in ENGINES:
+        raise ConfigurationError(f"container {image!r} with {engine!r}: expected an image and {', '.join(ENGINES)}.")
+    if "," in str(folder) or (engine == "apptainer" and ":" in str(folder)):
+        raise ConfigurationError(f"{folder}: a comma or colon in the path cannot be mounted. Choose another folder.")
+    if engine == "apptainer":
+        return (engine, "exec", "--bind", f"{folder}:/plan", "--pwd", "/plan", image, "sh", SCRIPT)
+    mount = f"type=bind,source={folder},target=/plan"
+    return (engine, "run", "--rm", "--init", "--mount", mount, "--workdir", "/plan", image, "sh", SCRIPT)
 
 
 def _missing(folder: Path, plan: VendorPlan, reports: ReportSet) -> tuple[str, ...]:
