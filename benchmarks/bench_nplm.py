@@ -3,6 +3,7 @@
     python benchmarks/bench_nplm.py                 # EXPO-1D, dimuon size, monitoring batch; no peer for dimuon
     python benchmarks/bench_nplm.py --peer          # with the peer, which takes minutes of CPU
     python benchmarks/bench_nplm.py --power 800     # P(Z >= 3) with so many null and signal toys as well
+    python benchmarks/bench_nplm.py --network 40    # kernels beside a network: time, null, Z of ten signal events
     python benchmarks/bench_nplm.py --json table.json
 
 CPU seconds of this process with one BLAS thread. The floor is the time of the multiplications and exponentials that
@@ -24,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from l1ad.provenance import versions
 from l1ad.validation.nplm import KernelNplm
-from l1ad.validation.nulls import gamma_threshold
+from l1ad.validation.nulls import gamma_model, gamma_threshold
 from l1ad.validation.reference import NplmTest, make_reference
 from l1ad.validation.toys import Generator, run_toys
 
@@ -141,6 +142,29 @@ def power(toys: int) -> list[dict[str, Any]]:
     return rows
 
 
+def network(toys: int) -> list[dict[str, Any]]:
+    """Return time, null and median Z of ten signal events for kernels and a network, on the same 20,000 events."""
+    from l1ad.networks.nplm_network import NplmNetwork
+    from l1ad.pipeline.network_test import NetworkTest
+
+    reference = make_reference(np.random.default_rng(12).exponential(1, (20_000, 1)), expected=2000)
+    background = Generator(lambda rng, n: rng.exponential(1, (n, 1)), 2000, "bench_nplm background")
+    tests = {
+        "kernels": NplmTest(reference, KernelNplm(width=0.3, standardize=False)),
+        "network 1-4-1": NetworkTest(reference, NplmNetwork()),
+    }
+    rows = []
+    for name, test in tests.items():
+        test.statistics(background.draw(np.random.default_rng(0)))
+        start = time.process_time()
+        null = run_toys(test, background, toys, seed=1)[:, 0]
+        seconds = (time.process_time() - start) / toys
+        signal = run_toys(test, Signal(), toys, seed=2)[:, 0]
+        z = float(np.median([gamma_model(t, null).z for t in signal]))
+        rows.append({"model": name, "cpu_s": seconds, "null_mean": null.mean(), "null_sd": null.std(), "z": z})
+    return rows
+
+
 def show(table: dict[str, Any]) -> None:
     """Print the rows."""
     print(f"{'problem':<22}{'events':>9}{'rank':>6}{'CPU s':>9}{'goal':>8}{'x floor':>9}{'peer s':>9}")
@@ -148,6 +172,9 @@ def show(table: dict[str, Any]) -> None:
         peer = f"{row['peer_s']:9.1f}" if "peer_s" in row else f"{'-':>9}"
         print(f"{row['problem']:<22}{row['events']:>9}{row['rank']:>6}{row['cpu_s']:>9.4f}{GOALS_S[row['problem']]:>8}"
               f"{row['cpu_s'] / row['floor_s']:>9.1f}{peer}")  # fmt: skip
+    for row in table.get("network", ()):
+        print(f"{row['model']}: {row['cpu_s']:.4f} CPU s a data set, null {row['null_mean']:.2f} / "
+              f"{row['null_sd']:.2f}, median Z of ten signal events {row['z']:.2f}")  # fmt: skip
     for row in table.get("power", ()):
         print(f"{row['model']}: P(Z >= 3) = {row['power']:.3f} +- {row['error']:.3f}, null {row['null_mean']:.2f} / "
               f"{row['null_sd']:.2f}")  # fmt: skip
@@ -158,10 +185,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", action="store_true", help="time scikit-learn as well")
     parser.add_argument("--power", type=int, default=0, help="toys for P(Z >= 3); 0: not measured")
+    parser.add_argument("--network", type=int, default=0, help="toys of the comparison with a network; 0: none")
     parser.add_argument("--json", type=Path, help="write the table here too")
     arguments = parser.parse_args()
     with threadpool_limits(1):
         table: dict[str, Any] = {"times": measure(arguments.peer), "versions": versions(["numpy", "scikit-learn"])}
+        if arguments.network:
+            table["network"] = network(arguments.network)
         if arguments.power:
             table["power"] = power(arguments.power)
     show(table)

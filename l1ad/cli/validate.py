@@ -59,6 +59,9 @@ def reference(
     dask: Dask = None,
     seed: Annotated[int, typer.Option(help="Seed of the toys.")] = 0,
     paper: Annotated[bool, typer.Option("--paper", help="Uniform centers and one Newton step.")] = False,
+    network: Annotated[
+        bool, typer.Option("--network", help="A neural network instead of kernels, for comparison: minutes.")
+    ] = False,
     save: Annotated[Path | None, typer.Option(help="Keep reference and null in this folder, for `monitor`.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw null and observed value (.png, .pdf, .svg).")] = None,
     plots: Annotated[
@@ -79,6 +82,9 @@ def reference(
             "the shape only, and knows no uncertainty."
         )
     x, y = read_sample(reference), read_sample(data)
+    if network:
+        _with_network(x, y, pool, expected, toys=toys, seed=seed, fail_above=fail_above, data_file=data)
+        return
     test = _test(x, expected or len(y.x), paper, _widths(widths), nuisance or [], nuisance_fit)
     found, null = _assess(test, y, pool, toys=toys, seed=seed, workers=workers, dask=dask)
     show_assessment(found, f"NPLM, {found.toys} toys ({found.mode})")
@@ -149,6 +155,35 @@ def _test(
     known = read_nuisances(nuisances, sample)
     given = make_reference(sample.x, expected=expected, names=sample.names)
     return NplmTest(given, model, widths, known, nuisance_fit)
+
+
+def _with_network(
+    reference: SampleFile,
+    data: SampleFile,
+    pool: Path | None,
+    expected: float | None,
+    *,
+    toys: int,
+    seed: int,
+    fail_above: float | None,
+    data_file: Path,
+) -> None:
+    """Calibrate and test with a network."""
+    from l1ad.pipeline.network_test import NetworkTest
+    from l1ad.validation.calibration import calibrate, run
+    from l1ad.validation.reference import make_reference
+    from l1ad.validation.samples import read_sample
+
+    if pool is None:
+        raise ConfigurationError("--network: give --pool; a network has no permutations here.")
+    test = NetworkTest(make_reference(reference.x, expected=expected or len(data.x), names=reference.names))
+    with progress("toys", toys) as update:
+        null = calibrate(
+            test, "pool", pool=read_sample(pool).x, toys=toys, seed=seed, progress=functools.partial(_tell, update)
+        )
+    found = run(test, data.x, null, names=data.names)
+    show_assessment(found, f"NPLM with a network, {found.toys} toys ({found.mode})")
+    _hold(found, fail_above, data_file)
 
 
 def _assess(

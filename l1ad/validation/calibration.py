@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,13 +20,24 @@ from l1ad.validation.checks import as_events, check_independent
 from l1ad.validation.kernels import Floats
 from l1ad.validation.nulls import Significance, significances
 from l1ad.validation.permutation import PermutationTest, Relabelling
-from l1ad.validation.reference import NplmTest
+from l1ad.validation.reference import NplmTest, Reference
 from l1ad.validation.toys import Generator, Source, TwoSampleTest, make_pool, run_toys
 from l1ad.validation.varied import varied
 
 NULL_FILE, TOYS_FILE = "null.json", "toys.npy"
 #: Toys that the publications take for a Gamma model.
 DEFAULT_TOYS = 300
+
+
+class ReferencedTest(TwoSampleTest, Protocol):
+    """A two-sample test that knows its reference, with kernels or with a network."""
+
+    @property
+    def reference(self) -> Reference:
+        """What the data are compared with."""
+
+    def check(self, data: ArrayLike, names: Sequence[str] | None = None) -> Floats:
+        """Return `data` as events of the reference, or raise."""
 
 
 @dataclass(frozen=True)
@@ -281,7 +292,7 @@ def permute(
 
 
 def run(
-    test: NplmTest,
+    test: ReferencedTest,
     data: ArrayLike,
     null: CalibratedNull,
     *,
@@ -291,7 +302,7 @@ def run(
 
     Parameters
     ----------
-    test : NplmTest
+    test : ReferencedTest
     data : array of shape (m, d)
     null : CalibratedNull
         From `calibrate` or `load_null`.
