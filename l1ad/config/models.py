@@ -120,7 +120,10 @@ class TrainingConfig(_Section):
     score_teacher: Literal["none", "mahalanobis"] = Field(
         "mahalanobis", description="float anomaly score that the latent score learns to follow"
     )
-    score_share: float = Field(0.8, ge=0, le=1, description="share of following that score in the loss")
+    score_share: float = Field(0.95, ge=0, le=1, description="share of following that score in the loss")
+    noise: float = Field(
+        0.3, ge=0, le=1, description="share of training events with disturbed objects; 0 without a score teacher"
+    )
     distillation: float = Field(
         0.5, ge=0, le=1, description="share of matching the float latent space in the loss of the quantized epochs"
     )

@@ -70,6 +70,33 @@ class Clip(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="l1ad")
+class LogSquaredNorm(keras.layers.Layer):
+    """log(1 + sum of squares): (batch, n) -> (batch,).
+
+    Parameters
+    ----------
+    limit : float
+        Values are clipped to this magnitude first.
+    """
+
+    def __init__(self, limit: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.limit = limit
+
+    def call(self, inputs: Any) -> Any:
+        """Return the logarithm of one plus the squared length of every row."""
+        return ops.log(1.0 + ops.sum(ops.square(ops.clip(inputs, -self.limit, self.limit)), axis=-1))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return (batch,)."""
+        return input_shape[:1]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "limit": self.limit}
+
+
+@keras.saving.register_keras_serializable(package="l1ad")
 class Sampling(keras.layers.Layer):
     """Reparametrization: z = mu + sigma * epsilon in training, z = mu otherwise (Kingma & Welling 2013, eq. 4)."""
 

@@ -34,6 +34,7 @@ class EpochRecord(Record):
     reconstruction: float
     kl: float
     distillation: float
+    score: float
     validation_loss: float
     learning_rate: float
     seconds: float

@@ -16,9 +16,14 @@ import numpy as np
 from l1ad.config import TrainingConfig
 from l1ad.errors import CheckFailedError, DataError
 from l1ad.training.checkpoint import EpochRecord, Progress, load_checkpoint, save_checkpoint
-from l1ad.training.targets import EventBatches
+from l1ad.training.targets import EventBatches, disturb
 
 _log = logging.getLogger(__name__)
+
+#: Tells the random stream of the disturbed objects from that of the order of events.
+_NOISE_STREAM = 1
+#: Learning rate at the end of the cosine, as a fraction of that at its beginning.
+_LOWEST_RATE = 0.01
 
 #: Called after each epoch with phase, finished epochs, all epochs, and the losses.
 EpochCallback = Callable[[str, int, int, EpochRecord], None]
@@ -106,9 +111,9 @@ def advance(progress: Progress, record: EpochRecord, phase: Phase, options: Trai
 
     Examples
     --------
-    >>> options = TrainingConfig(patience=2, reduce_patience=1, reduce_factor=0.5)
+    >>> options = TrainingConfig(schedule="plateau", patience=2, reduce_patience=1, reduce_factor=0.5)
     >>> phase = Phase("float", 10, 1.0)
-    >>> epoch = EpochRecord("float", 1, 1, 1, 0, 0, 1.0, 1.0, 0.1)
+    >>> epoch = EpochRecord("float", 1, 1, 1, 0, 0, 0, 1.0, 1.0, 0.1)
     >>> first = advance(Progress("float", 1.0), epoch, phase, options)
     >>> second = advance(first, epoch, phase, options)
     >>> second.learning_rate, second.finished, advance(second, epoch, phase, options).finished
@@ -119,7 +124,9 @@ def advance(progress: Progress, record: EpochRecord, phase: Phase, options: Trai
     wait = 0 if improved else progress.wait + 1
     reduce_wait = 0 if improved else progress.reduce_wait + 1
     rate = progress.learning_rate
-    if reduce_wait >= options.reduce_patience:
+    if options.schedule == "cosine":
+        rate = cosine_rate(phase, epoch)
+    elif reduce_wait >= options.reduce_patience:
         rate, reduce_wait = rate * options.reduce_factor, 0
     return dataclasses.replace(
         progress,
@@ -132,6 +139,18 @@ def advance(progress: Progress, record: EpochRecord, phase: Phase, options: Trai
         finished=epoch >= phase.epochs or wait >= options.patience,
         history=(*progress.history, record),
     )
+
+
+def cosine_rate(phase: Phase, epoch: int) -> float:
+    """Return the learning rate after `epoch` epochs: half a cosine (Loshchilov & Hutter 2017, eq. 5) to a hundredth.
+
+    Examples
+    --------
+    >>> [round(cosine_rate(Phase("float", 4, 1.0), epoch), 3) for epoch in range(5)]
+    [1.0, 0.855, 0.505, 0.155, 0.01]
+    """
+    lowest = _LOWEST_RATE * phase.learning_rate
+    return lowest + (phase.learning_rate - lowest) * 0.5 * (1.0 + math.cos(math.pi * epoch / phase.epochs))
 
 
 def _fits(values: list[Any], variables: list[Any]) -> bool:
@@ -158,7 +177,10 @@ def _run_epoch(
     size = options.batch_size
     totals: dict[str, float] = {}
     seen = 0
+    noise = np.random.default_rng([seed, phase_number, epoch, _NOISE_STREAM])
+    share = options.noise if model.score_teacher is not None else 0.0
     for x, y in train.epoch(order, size):
+        x = disturb(x, share, train.input_type, noise)
         logs = model.fit(x, y, batch_size=size, epochs=1, shuffle=False, verbose=0).history
         for name, values in logs.items():
             totals[name] = totals.get(name, 0.0) + values[-1] * len(x)
@@ -177,6 +199,7 @@ def _run_epoch(
         reconstruction=losses["reconstruction"],
         kl=losses["kl"],
         distillation=losses.get("distillation", 0.0),
+        score=losses.get("score", 0.0),
         validation_loss=validation_loss,
         learning_rate=rate,
         seconds=time.perf_counter() - start,

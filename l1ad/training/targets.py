@@ -13,6 +13,10 @@ from l1ad.records import FixedType, Record
 
 #: Events read at a time.
 _CHUNK = 65_536
+#: pT, eta, phi.
+_QUANTITIES = 3
+#: Largest share of the objects of an event that `disturb` gives noise.
+_MOST_OBJECTS = 0.4
 
 
 @dataclass(frozen=True)
@@ -132,3 +136,36 @@ class EventBatches:
         for begin in range(0, steps, blocks):
             end = min(begin + blocks, steps)
             yield self.take(order[begin * batch_size : end * batch_size])
+
+
+def disturb(
+    inputs: NDArray[np.float32], share: float, input_type: FixedType, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return network inputs with Gaussian noise on some objects of some events.
+
+    The score teacher knows the score of any input, and a student that only sees background learns it there alone:
+    on the embedded sample, events with four leptons, of which the training part has next to none, then get too small
+    a score. Noise of one unit of the inputs shows the student what lies around the background.
+
+    Parameters
+    ----------
+    inputs : ndarray of float32, shape (N, 57) or (N, 19, 3, 1)
+    share : float
+        Share of the events that are disturbed. In each of them up to `_MOST_OBJECTS` of the objects are.
+    input_type : FixedType
+        The noisy inputs stay in its range.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of float32, shape of `inputs`
+    """
+    if share == 0:
+        return inputs
+    found = inputs.reshape(len(inputs), -1, _QUANTITIES).copy()
+    chosen = np.flatnonzero(rng.random(len(found)) < share)
+    objects = rng.random((len(chosen), found.shape[1], 1)) < rng.uniform(0, _MOST_OBJECTS, (len(chosen), 1, 1))
+    found[chosen] += objects * rng.standard_normal((len(chosen), *found.shape[1:]), dtype=np.float32)
+    step = 2.0**-input_type.fraction
+    clipped = np.clip(found, input_type.minimum * step, input_type.maximum * step)
+    return np.asarray(clipped.reshape(inputs.shape), dtype=np.float32)

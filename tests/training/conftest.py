@@ -38,6 +38,8 @@ TRAINING = {
     "target": "whitened",
     "feature_weights": (1.0, 0.1, 0.1),
     "distillation": 0.5,
+    "score_teacher": "none",
+    "schedule": "plateau",
     "xla": False,
 }
 

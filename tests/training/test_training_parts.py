@@ -112,14 +112,14 @@ def test_batches_are_the_integers_of_firmware_in_order():
     assert batches(10, (19, 3, 1)).take(slice(0, 4))[0].shape == (4, 19, 3, 1)
 
 
-OPTIONS = TrainingConfig(patience=5, reduce_patience=2, reduce_factor=0.5)
+OPTIONS = TrainingConfig(schedule="plateau", patience=5, reduce_patience=2, reduce_factor=0.5)
 
 
 def run(losses: list[float], epochs: int = 100) -> list[Progress]:
     """Return the progress after each epoch with the given validation losses, until the phase ends."""
     phase, progress, steps = Phase("float", epochs, 1.0), Progress("float", 1.0), []
     for loss in losses:
-        record = EpochRecord("float", progress.epoch + 1, loss, loss, 0.0, 0.0, loss, progress.learning_rate, 0.1)
+        record = EpochRecord("float", progress.epoch + 1, loss, loss, 0.0, 0.0, 0.0, loss, progress.learning_rate, 0.1)
         progress = advance(progress, record, phase, OPTIONS)
         steps.append(progress)
         if progress.finished:
@@ -152,7 +152,7 @@ def test_equal_loss_is_no_improvement():
 
 PROGRESS = Progress(
     "quantized", 1e-3 / 3, epoch=2, best_loss=0.1 + 0.2, best_epoch=1, wait=1, reduce_wait=1,
-    history=(EpochRecord("float", 1, 0.5, 0.4, 0.1, 0.0, math.pi, 1e-3, 2.5),),
+    history=(EpochRecord("float", 1, 0.5, 0.4, 0.1, 0.0, 0.0, math.pi, 1e-3, 2.5),),
 )  # fmt: skip
 VARIABLES = [
     np.array([[1.5, -2.25]], dtype=np.float32),
