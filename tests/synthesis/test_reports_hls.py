@@ -363,3 +363,15 @@ def test_head_of_generated_vhdl_and_what_it_does_not_state(tmp_path: Path) -> No
     path.write_text("entity detector is end;")
     with pytest.raises(DataError, match="no CORE_GENERATION_INFO"):
         read_rtl_header(path)
+
+
+def test_unknown_latency_in_the_head_is_missing(tmp_path: Path) -> None:
+    text = (SAMPLES / "verilog" / "detector.v").read_text()
+    path = tmp_path / "detector.v"
+    path.write_text(text.replace("HLS_SYN_LAT=17", "HLS_SYN_LAT=-1"))
+    report = read_rtl_header(path)
+    assert report.missing == {"latency_clocks": "-1: not known"}
+    assert values(report)["lut"] == 8200
+    path.write_text(text.replace("HLS_SYN_LUT=8200", "HLS_SYN_LUT=-8200"))
+    with pytest.raises(DataError, match="lut is -8200"):
+        read_rtl_header(path)

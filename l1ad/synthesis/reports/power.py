@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from l1ad.errors import DataError
-from l1ad.synthesis.reports.record import Collector, ToolReport
-from l1ad.synthesis.reports.text import read_text, rows
-from l1ad.synthesis.reports.vivado import heading, stage_of
+from l1ad.synthesis.reports.record import ToolReport
+from l1ad.synthesis.reports.text import rows
+from l1ad.synthesis.reports.vivado import begin
 
 #: What every such report has below its heading.
 TITLE = re.compile(r"^Power Report\s*$", flags=re.MULTILINE)
@@ -40,12 +40,11 @@ def read_power(path: Path, file: str = "") -> ToolReport:
     DataError
         When the file is not such a report or ends before its summary.
     """
-    text = read_text(path)
+    wanted = f"no row '{_LABELS['power_w']}'. Is this a whole report of power? Make it again."
+    text, found, collector = begin(path, file, TITLE, wanted)
     values = {row[0]: row[1] for row in reversed(rows(text.splitlines())) if len(row) == 2}
-    if TITLE.search(text) is None or _LABELS["power_w"] not in values:
-        raise DataError(f"{path}: no row '{_LABELS['power_w']}'. Is this a whole report of power? Make it again.")
-    found = heading(text)
-    collector = Collector(path, file or path.name, "Vivado", found.version, stage_of(path, text, found))
+    if _LABELS["power_w"] not in values:
+        raise DataError(f"{path}: {wanted}")
     for name, label in _LABELS.items():
         collector.add(name, values.get(label))
     if "exceeded" in values[_LABELS["power_w"]].lower():

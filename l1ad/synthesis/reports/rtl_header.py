@@ -1,7 +1,8 @@
 """The numbers of C synthesis that stand in the head of generated RTL, in the attribute CORE_GENERATION_INFO.
 
 They survive when the reports are lost. ``HLS_SYN_MEM`` is not read: no document found states its unit. Vitis HLS
-writes ``HLS_SYN_DSP=0`` whatever the design uses, so that zero is missing here.
+writes ``HLS_SYN_DSP=0`` whatever the design uses, so that zero is missing here. A latency that is not known stands as
+-1 (seen: Vivado HLS 2018.2 and 2019.1, Vitis HLS 2022.1).
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def read_rtl_header(path: Path, file: str = "") -> ToolReport:
     tool = hls_tool(version, flow_target=False, dsp48=True)
     found = Collector(path, file or path.name, tool, version, "csynth")
     for field, name in _NAMES.items():
-        found.add(name, fields.get(field))
+        found.add(name, "-1: not known" if fields.get(field) == "-1" else fields.get(field))
     if found.tool == "Vitis HLS" and fields.get("HLS_SYN_DSP") == "0":
         found.drop(("dsp",), "0, which Vitis HLS also writes for designs with DSP slices (seen: 2024.2)")
     check_clock(found)

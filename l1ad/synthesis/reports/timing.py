@@ -7,8 +7,8 @@ from pathlib import Path
 
 from l1ad.errors import DataError
 from l1ad.synthesis.reports.record import Collector, ToolReport
-from l1ad.synthesis.reports.text import number, part_after, read_text
-from l1ad.synthesis.reports.vivado import heading, stage_of
+from l1ad.synthesis.reports.text import number, part_after
+from l1ad.synthesis.reports.vivado import begin
 
 #: What every such report has.
 TITLE = re.compile(r"^\|\s*Design Timing Summary\s*$", flags=re.MULTILINE)
@@ -44,17 +44,16 @@ def read_timing(path: Path, file: str = "") -> ToolReport:
     DataError
         When the file is not such a report or ends before the summary.
     """
-    text = read_text(path)
+    wanted = "no table of WNS and WHS. Is this a whole report of timing? Make it again."
+    text, found, collector = begin(path, file, TITLE, wanted)
     summary = part_after(text, TITLE.pattern, r"^\|\s*Clock Summary")
     lines = [line for line in summary.splitlines() if line.strip()]
     start = next((i for i, line in enumerate(lines) if line.split()[:1] == ["WNS(ns)"]), None)
     if start is None or len(lines) < start + 3:
-        raise DataError(f"{path}: no table of WNS and WHS. Is this a whole report of timing? Make it again.")
+        raise DataError(f"{path}: {wanted}")
     names, values = re.split(r"\s{2,}", lines[start].strip()), lines[start + 2].split()
     if len(names) != len(values):
         raise DataError(f"{path}: {len(names)} columns of timing, but {len(values)} values. Make the report again.")
-    found = heading(text)
-    collector = Collector(path, file or path.name, "Vivado", found.version, stage_of(path, text, found))
     for name, value in zip(names, values, strict=True):
         if name in _COLUMNS:
             collector.add(_COLUMNS[name], value)

@@ -13,11 +13,10 @@ from l1ad.synthesis.reports.text import (
     ends_with_rule,
     number,
     part_after,
-    read_text,
     rows,
     whole_by_contents,
 )
-from l1ad.synthesis.reports.vivado import heading, stage_of
+from l1ad.synthesis.reports.vivado import begin
 
 #: What every such report has below its heading.
 TITLE = re.compile(r"^Utilization Design Information\s*$", flags=re.MULTILINE)
@@ -75,11 +74,9 @@ def read_utilization(path: Path, file: str = "") -> ToolReport:
     DataError
         When the file is not such a report or lacks its tables, or the counts of block RAM contradict one another.
     """
-    text = read_text(path)
-    if TITLE.search(text) is None:
-        raise DataError(f"{path}: expected a line 'Utilization Design Information'. Is this a utilization report?")
-    found = heading(text)
-    collector = Collector(path, file or path.name, "Vivado", found.version, stage_of(path, text, found))
+    text, found, collector = begin(
+        path, file, TITLE, "expected a line 'Utilization Design Information'. Is this a utilization report?"
+    )
     if not whole_by_contents(text) or not ends_with_rule(text):
         raise DataError(f"{path}: is cut off before its last table. Make the report again, or copy it again.")
     lines = text.splitlines()

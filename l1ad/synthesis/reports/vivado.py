@@ -1,4 +1,4 @@
-"""What the reports of Vivado have in common: the heading with tool, device and state of the design."""
+"""What the reports of Vivado have in common: how they begin, with tool, device and state of the design."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from l1ad.errors import DataError
-from l1ad.synthesis.reports.text import field_of
+from l1ad.synthesis.reports.record import Collector
+from l1ad.synthesis.reports.text import field_of, read_text
 
 
 class Heading(NamedTuple):
@@ -36,6 +37,31 @@ def heading(text: str) -> Heading:
         device=field_of(text, "Device"),
         state=field_of(text, "Design State"),
     )
+
+
+def begin(path: Path, file: str, title: re.Pattern[str], expected: str) -> tuple[str, Heading, Collector]:
+    """Open a report of Vivado: return its text, its heading, and a collector with tool, version and stage.
+
+    Parameters
+    ----------
+    path : Path
+    file : str
+        Name of the file in the record; by default the last part of `path`.
+    title : re.Pattern
+        What the report holds.
+    expected : str
+        What the error says when it does not.
+
+    Raises
+    ------
+    DataError
+        When the file is not such a report, or does not say after which step it was made.
+    """
+    text = read_text(path)
+    if title.search(text) is None:
+        raise DataError(f"{path}: {expected}")
+    found = heading(text)
+    return text, found, Collector(path, file or path.name, "Vivado", found.version, stage_of(path, text, found))
 
 
 def stage_of(path: Path, text: str, found: Heading) -> str:
