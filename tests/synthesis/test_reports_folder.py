@@ -201,6 +201,12 @@ def test_one_file(tmp_path: Path) -> None:
         ),
         ("@E [HLS-70] Cannot find top\n", "@E [HLS-70] Cannot find top"),
         ("running\n/tool: line 3: 712 Killed   vivado\n", "/tool: line 3: 712 Killed   vivado"),
+        (
+            "ERROR: [HLS 200-70] Compilation errors found: In file included from a.cpp:1:\n"
+            "In file included from a.h:3:\na.h:19:4: error: expected '}'\na.h:20:1: error: more\n",
+            "ERROR: [HLS 200-70] Compilation errors found: In file included from a.cpp:1: "
+            "a.h:19:4: error: expected '}'",
+        ),
         ("INFO: all well\nINFO: 0 errors\n", None),
         ("", None),
     ],

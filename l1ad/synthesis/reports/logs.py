@@ -17,6 +17,8 @@ _CRASH = re.compile(
     r"No space left on device|timed? ?out|command not found)\b",
     flags=re.IGNORECASE,
 )
+#: What a compiler says; HLS tools announce it on a line that names no error: "Compilation errors found: In file".
+_COMPILER = re.compile(r"^\S+:\d+:\d+: (fatal )?error: ")
 _LENGTH = 300
 
 
@@ -24,7 +26,8 @@ def decisive_error(log: Path) -> str | None:
     """Return the line of `log` that explains a failure, or None when it reports none.
 
     A missing licence comes first, then the first error, then signs of a crash. The first error counts: the tools
-    report the consequences of an error as errors too.
+    report the consequences of an error as errors too. When it announces errors of a compiler, the first of those
+    stands behind it.
     """
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
@@ -35,4 +38,8 @@ def decisive_error(log: Path) -> str | None:
     errors = [line for line in lines if _ERROR.search(line)]
     crashes = [line for line in lines if _CRASH.search(line) and not line.startswith(("INFO", "WARNING"))]
     found = [line for line in licence if _ERROR.search(line)] or licence or errors or crashes
-    return found[0][:_LENGTH] if found else None
+    if not found:
+        return None
+    compiler = next((line for line in lines[lines.index(found[0]) :] if _COMPILER.match(line)), "")
+    announced = "Compilation errors found" in found[0]
+    return f"{found[0][:_LENGTH]} {compiler[:_LENGTH]}".strip() if announced else found[0][:_LENGTH]
