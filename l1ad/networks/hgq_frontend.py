@@ -197,8 +197,3 @@ def quantizer_type(quantizer: Any, where: str) -> FixedType:
         return FixedType(signed=False, width=1, integer=1)
     sign, whole, parts = (int(bits[alive].max()) for bits in np.broadcast_arrays(keep, integer, fraction))
     return FixedType(signed=bool(sign), width=sign + whole + parts, integer=sign + whole)
-
-
-def bit_operations(model: Any) -> int:
-    """Return the effective bit operations of the last training step, summed over the layers of HGQ2."""
-    return sum(int(layer.ebops) for layer in model.layers if getattr(layer, "enable_ebops", False))

@@ -75,6 +75,11 @@ def own_variables(layer: Any) -> list[Any]:
     return [v for v in (getattr(layer, "kernel", None), getattr(layer, "bias", None)) if v is not None]
 
 
+def bit_operations(model: Any) -> int:
+    """Return the effective bit operations of the last training step, summed over the layers of HGQ2."""
+    return sum(int(layer.ebops) for layer in model.layers if getattr(layer, "enable_ebops", False))
+
+
 def copy_weights(source: Any, target: Any) -> None:
     """Give the layers of `target` kernel and bias of the layers of `source` that have the same names.
 

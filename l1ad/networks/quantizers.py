@@ -78,9 +78,7 @@ def parse_quantizer(text: str, field: str) -> QuantizerSpec:
     return QuantizerSpec(name=name, fixed_type=fixed)
 
 
-def quantizer_call(
-    text: str, field: str, positional: Mapping[str, tuple[str, ...]]
-) -> tuple[str, dict[str, object]]:
+def quantizer_call(text: str, field: str, positional: Mapping[str, tuple[str, ...]]) -> tuple[str, dict[str, object]]:
     """Return the name and the arguments of a quantizer written as a call, without evaluating it.
 
     Parameters

@@ -14,6 +14,7 @@ DECODER_FILE = "decoder.keras"
 FIRMWARE_FILE = "firmware.keras"
 TEACHER_FILE = "float_encoder.keras"
 TRAINING_FILE = "training.json"
+LAYERS_FILE = "layers.json"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class TrainingRecord(Record):
     scale : TargetScale
     score : ScoreSpec
     history : tuple of EpochRecord
+    bit_operations : int
+        Effective bit operations of a network with learned bit widths; 0 for others.
     """
 
     architecture: str
@@ -44,3 +47,4 @@ class TrainingRecord(Record):
     scale: TargetScale
     score: ScoreSpec
     history: tuple[EpochRecord, ...] = field(default_factory=tuple)
+    bit_operations: int = 0
