@@ -45,15 +45,12 @@ def synth(
         vendor_synth(run, tool, plan, read, steps=steps, container=container, host=host)
         return
     from l1ad.cli.results import show_results
-    from l1ad.cli.terminal import note, say
+    from l1ad.cli.terminal import say
     from l1ad.cli.watcher import Watcher
-    from l1ad.errors import CheckFailedError
     from l1ad.hardware.budgets import read_budget
-    from l1ad.hardware.limits import band_warnings
-    from l1ad.pipeline.run import budget_failures, run_stages
+    from l1ad.pipeline.run import run_stages
     from l1ad.pipeline.run_folder import change_config, open_run
     from l1ad.pipeline.stages import BUDGET_FILE
-    from l1ad.records import BudgetReport
 
     changes: dict[str, object] = {} if workers is None else {"workers": workers}
     if budget is not None:
@@ -63,11 +60,21 @@ def synth(
     with Watcher() as watcher:
         run_stages(opened, ("synth",), redo=("synth",) if force else (), observer=watcher)
     show_results(opened, "budget")
-    path = opened.stage("synth") / BUDGET_FILE
+    say(_judge(opened.stage("synth") / BUDGET_FILE))
+
+
+def _judge(path: Path) -> str:
+    """Tell which limits lie inside bands, and return the path; raise when a limit does not hold."""
+    from l1ad.cli.terminal import note
+    from l1ad.errors import CheckFailedError
+    from l1ad.hardware.limits import band_warnings
+    from l1ad.pipeline.run import budget_failures
+    from l1ad.records import BudgetReport
+
     held = BudgetReport.read(path)
     for warning in band_warnings(held):
         note(f"warning: {warning}")
     failures = budget_failures(held)
     if failures:
         raise CheckFailedError(f"{path}: " + "; ".join(failures))
-    say(str(path))
+    return str(path)
