@@ -14,8 +14,11 @@ from l1ad.errors import CheckFailedError
 
 def monitor(
     folder: Annotated[Path, typer.Argument(help="Folder that `validate reference --save` wrote.")],
-    batches: Annotated[list[Path], typer.Argument(help="Batches (.npy or .csv), in the order of time.")],
+    batches: Annotated[list[Path], typer.Argument(help="Batches (.npy, .csv, .h5), in the order of time.")],
     false_alarm_rate: Annotated[float, typer.Option(help="Alarms a batch when nothing has changed.")] = 1e-3,
+    overflow: Annotated[
+        float | None, typer.Option(help="Value at which the firmware saturates; events at or above it are counted.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a batch instead of a table.")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the control chart (.png, .pdf, .svg).")] = None,
 ) -> None:
@@ -27,7 +30,7 @@ def monitor(
     from l1ad.validation.samples import read_sample
     from l1ad.validation.store import load_test
 
-    guard = Monitor(*load_test(folder), false_alarm_rate)
+    guard = Monitor(*load_test(folder), false_alarm_rate, overflow)
     results = []
     for path in batches:
         sample = read_sample(path)
@@ -37,11 +40,13 @@ def monitor(
     if not as_json:
         rows = [
             [path.name, str(r.events), f"{max(r.statistics):.2f}", f"{r.z:.2f}", "ALARM" if r.alarm else "",
-             r.feature, f"{r.feature_p:.2g}"]
+             r.feature, f"{r.feature_p:.2g}", str(r.overflows) if overflow is not None else "-"]
             for path, r in zip(batches, results, strict=True)
         ]  # fmt: skip
-        columns = ("batch", "events", "t", "Z", "alarm", "feature that differs most", "its p")
-        show_table(f"False-alarm rate {false_alarm_rate:g} a batch", columns, rows, numeric=("events", "t", "Z"))
+        columns = ("batch", "events", "t", "Z", "alarm", "feature that differs most", "its p", "overflows")
+        show_table(
+            f"False-alarm rate {false_alarm_rate:g} a batch", columns, rows, numeric=("events", "t", "Z", "overflows")
+        )
     if plot is not None:
         from l1ad.validation.plots import plot_control_chart, save_figure
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,8 +14,8 @@ from l1ad.errors import DataError
 from l1ad.validation.kernels import Floats
 from l1ad.validation.nystrom import Basis
 
-#: Events at a time: their features stay in the cache of one core.
-_BLOCK = 4096
+#: Events at a time, and numbers at a time: features of a block stay in the cache of one core.
+_BLOCK, _SMALL_BLOCK, _NUMBERS = 4096, 256, 2**17
 #: Events with |f| below this keep the Hessian of f = 0; its relative error is f^2/4, below 6 %.
 _FLAT = 0.5
 #: Newton stops when half the squared decrement, in units of the statistic, is below this.
@@ -32,6 +32,9 @@ class Features(Protocol):
     def take(self, part: slice | NDArray[np.intp]) -> Floats:
         """Return the features of some events, shape (rank, k)."""
 
+    def groups(self, part: slice) -> tuple[Floats, ...]:
+        """Return the same in groups of rows, so that nothing is copied."""
+
 
 @dataclass(frozen=True)
 class StoredFeatures:
@@ -45,6 +48,10 @@ class StoredFeatures:
     def take(self, part: slice | NDArray[np.intp]) -> Floats:
         """Return the features of some events, shape (rank, k)."""
         return self.values[:, part]
+
+    def groups(self, part: slice) -> tuple[Floats, ...]:
+        """Return the features of some events as one group."""
+        return (self.values[:, part],)
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,10 @@ class StreamedFeatures:
         """Return the features of some events, shape (rank, k)."""
         return self.basis.transform(self.x[part])
 
+    def groups(self, part: slice) -> tuple[Floats, ...]:
+        """Return the features of some events as one group."""
+        return (self.take(part),)
+
 
 @dataclass(frozen=True)
 class JoinedFeatures:
@@ -75,6 +86,10 @@ class JoinedFeatures:
     def take(self, part: slice | NDArray[np.intp]) -> Floats:
         """Return the features of some events, shape (rank + k, m)."""
         return np.concatenate([self.first.take(part), self.more[:, part]])
+
+    def groups(self, part: slice) -> tuple[Floats, ...]:
+        """Return the features of some events, the further rows as a group of their own."""
+        return (*self.first.groups(part), self.more[:, part])
 
 
 @dataclass(frozen=True)
@@ -104,23 +119,29 @@ def make_sample(features: Features, weights: Floats) -> Sample:
     return Sample(features, weights, weighted_gram(features, weights), np.asarray(total))
 
 
-def extend_sample(sample: Sample, features: Features) -> Sample:
-    """Return the sample with features appended to those it has; only the moments of the new ones are computed.
+def extend_sample(sample: Sample, count: int, more: Callable[[slice, tuple[Floats, ...]], Floats]) -> Sample:
+    """Return the sample with further features; only these and their moments are computed, in one pass.
 
     Parameters
     ----------
     sample : Sample
-    features : Features
-        The first ones are those of `sample`.
+    count : int
+        How many further features there are.
+    more : callable
+        ``more(part, groups)`` returns them, shape (count, k), for some events whose features are known.
     """
-    old, weights = len(sample.total), sample.weights
-    parts = [(features.take(part), weights[part]) for part in _blocks(len(weights))]
-    cross = np.asarray(sum((values[old:] * w) @ values.T for values, w in parts))
-    rank = cross.shape[1]
+    weights, added = sample.weights, np.empty((count, len(sample.weights)))
+    cross: Floats = np.zeros((count, len(sample.total) + count + 1))
+    for part in _blocks(len(weights), len(sample.total)):
+        known = sample.features.groups(part)
+        new = added[:, part] = more(part, known)
+        scaled = new * weights[part]
+        cross += np.hstack([*(scaled @ rows.T for rows in (*known, new)), scaled.sum(axis=1, keepdims=True)])
+    old, rank = len(sample.total), len(sample.total) + count
     gram = np.empty((rank, rank))
-    gram[:old, :old], gram[old:], gram[:, old:] = sample.gram, cross, cross.T
-    total = np.concatenate([sample.total, np.asarray(sum(values[old:] @ w for values, w in parts))])
-    return Sample(features, weights, gram, total)
+    gram[:old, :old], gram[old:], gram[:, old:] = sample.gram, cross[:, :rank], cross[:, :rank].T
+    features = JoinedFeatures(sample.features, added)
+    return Sample(features, weights, gram, np.concatenate([sample.total, cross[:, rank]]))
 
 
 @dataclass(frozen=True)
@@ -291,24 +312,28 @@ def _gram(values: Floats, weights: Floats | None) -> Floats:
     return (values * weights) @ values.T
 
 
-def _blocks(events: int) -> Iterator[slice]:
-    """Yield slices that cover `events`."""
-    for begin in range(0, events, _BLOCK):
-        yield slice(begin, min(begin + _BLOCK, events))
+def _blocks(events: int, rank: int = 1) -> Iterator[slice]:
+    """Yield slices that cover `events`, shorter for many features."""
+    size = min(max(_NUMBERS // max(rank, 1), _SMALL_BLOCK), _BLOCK)
+    for begin in range(0, events, size):
+        yield slice(begin, min(begin + size, events))
 
 
 def _pass(sample: Sample, theta: Floats, sign: float) -> tuple[Floats, float, Floats]:
     """Return f, the summed loss ``w log(1 + e^(sign f))`` and its gradient, in one pass over the features."""
     values = np.empty(len(sample.weights))
     gradient, loss = np.zeros(len(theta)), 0.0
-    for part in _blocks(len(values)):
-        features, weights = sample.features.take(part), sample.weights[part]
-        f = theta @ features
+    for part in _blocks(len(values), len(theta)):
+        groups, weights = sample.features.groups(part), sample.weights[part]
+        ends = np.cumsum([len(rows) for rows in groups])
+        f = np.asarray(sum(theta[end - len(rows) : end] @ rows for end, rows in zip(ends, groups, strict=True)))
         small = np.exp(-np.abs(f))
         signed = sign * f
         loss += float(weights @ (np.log1p(small) + np.maximum(signed, 0.0)))
         slope = np.where(signed > 0, 1.0, small) / (1.0 + small)
-        gradient += features @ (sign * weights * slope)
+        slope *= sign * weights
+        for end, rows in zip(ends, groups, strict=True):
+            gradient[end - len(rows) : end] += rows @ slope
         values[part] = f
     return values, loss, gradient
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import ks_2samp
+from scipy.stats import binom, ks_2samp
 
 from l1ad.errors import ConfigurationError, DataError
 from l1ad.records import Record
@@ -41,6 +41,10 @@ class BatchResult(Record):
         The feature whose distribution differs most from the reference (Kolmogorov-Smirnov).
     feature_p : float
         Its p-value, not corrected for the number of features.
+    overflows : int
+        Events with a value at or above the stated maximum; 0 without one.
+    overflow_p : float
+        p-value of so many, given how many the reference has; 1 without a maximum.
     """
 
     batch: int
@@ -50,6 +54,8 @@ class BatchResult(Record):
     alarm: bool
     feature: str
     feature_p: float
+    overflows: int = 0
+    overflow_p: float = 1.0
 
 
 @dataclass
@@ -62,19 +68,23 @@ class Monitor:
     null : CalibratedNull
     false_alarm_rate : float
         Probability that a batch like the reference raises an alarm.
+    overflow : float, optional
+        Value at which the firmware saturates. Events at or above it are counted, because NPLM does not see rare ones;
+        NPLM and the counter then have half of the false-alarm rate each.
     """
 
     test: NplmTest
     null: CalibratedNull
     false_alarm_rate: float = 1e-3
+    overflow: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.false_alarm_rate < 1:
             raise ConfigurationError(f"false_alarm_rate: {self.false_alarm_rate}; expected a number between 0 and 1.")
-        if len(self.null.names) > 1 and self.false_alarm_rate * (len(self.null.toys) + 1) < 1:
+        if len(self.null.names) > 1 and self._share * (len(self.null.toys) + 1) < 1:
             raise ConfigurationError(
-                f"false_alarm_rate: {self.false_alarm_rate:g} is below what {len(self.null.toys)} toys resolve for "
-                f"{len(self.null.names)} widths. Calibrate with at least {math.ceil(1 / self.false_alarm_rate)} toys."
+                f"false_alarm_rate: {self._share:g} is below what {len(self.null.toys)} toys resolve for "
+                f"{len(self.null.names)} widths. Calibrate with at least {math.ceil(1 / self._share)} toys."
             )
         if not len(self.null.toys):
             raise ConfigurationError(
@@ -82,14 +92,18 @@ class Monitor:
             )
         self.null.check_belongs(self.test)
         self._done = 0
-        self._sorted: list[Floats] = []
+
+    @property
+    def _share(self) -> float:
+        """False-alarm rate of NPLM alone."""
+        return self.false_alarm_rate if self.overflow is None else 0.5 * self.false_alarm_rate
 
     @property
     def threshold(self) -> float:
         """Statistic at which a batch raises an alarm; for one kernel width."""
         if len(self.null.names) > 1:
             raise ConfigurationError("several widths have no threshold of their own: their min-p raises the alarm.")
-        return gamma_threshold(self.null.toys[:, 0], self.false_alarm_rate)
+        return gamma_threshold(self.null.toys[:, 0], self._share)
 
     def check(self, batch: ArrayLike, names: tuple[str, ...] | None = None) -> BatchResult:
         """Test one batch of shape (m, d).
@@ -111,11 +125,24 @@ class Monitor:
             z, alarm = assessment.statistics[0].quoted.z, bool(values[0] > self.threshold)
         else:
             combined = aggregate(values, self.null.toys)[0].significance
-            z, alarm = combined.z, combined.p <= self.false_alarm_rate
+            z, alarm = combined.z, combined.p <= self._share
         feature, p = self._moved(events)
-        result = BatchResult(self._done, len(events), tuple(values.tolist()), z, alarm, feature, p)
+        count, overflow_p = self._overflows(events)
+        alarm = alarm or overflow_p <= 0.5 * self.false_alarm_rate
+        result = BatchResult(self._done, len(events), tuple(values.tolist()), z, alarm, feature, p, count, overflow_p)
         self._done += 1
         return result
+
+    def _overflows(self, events: Floats) -> tuple[int, float]:
+        """Return the events at or above the maximum and their p-value.
+
+        Given all such events of batch and reference, those of the batch are binomial: exact for any number.
+        """
+        if self.overflow is None:
+            return 0, 1.0
+        x = self.test.reference.x
+        known, count = (int((values >= self.overflow).any(axis=1).sum()) for values in (x, events))
+        return count, float(binom.sf(count - 1, count + known, len(events) / (len(events) + len(x))))
 
     def _moved(self, events: Floats) -> tuple[str, float]:
         """Return the feature that differs most, and the p-value of its distance."""

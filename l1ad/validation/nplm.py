@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from l1ad.errors import DataError
 from l1ad.validation.checks import as_events, as_weights, sample_warnings
+from l1ad.validation.compress import compress
 from l1ad.validation.kernels import Floats
 from l1ad.validation.prepared import PreparedReference, Settings, merge_equal
 from l1ad.validation.standardize import Standardizer, distance_quantile, fit_standardizer, unchanged
@@ -255,6 +256,7 @@ class KernelNplm(ClassifierMixin, BaseEstimator):
 
 
 def prepare_reference(x: Floats, weights: Floats, settings: Settings) -> PreparedReference:
-    """Return a reference in standard units, with equal rows merged."""
+    """Return a reference in standard units, with equal rows merged and one feature compressed."""
     rows, merged = merge_equal(x, weights)
-    return PreparedReference(rows, merged, len(x), settings)
+    points, sums = compress(rows, merged, settings.width)
+    return PreparedReference(points, sums, len(x), settings, rows if settings.centers == "uniform" else None)

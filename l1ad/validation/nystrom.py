@@ -52,10 +52,10 @@ class Basis:
 
     def transform(self, x: Floats) -> Floats:
         """Return the features of events `x` of shape (n, d), as an array of shape (rank, n)."""
-        return self.complete(np.empty((0, len(x))), x)
+        return self.further(np.empty((0, len(x))), x)
 
-    def complete(self, known: Floats, x: Floats) -> Floats:
-        """Return the features of `x` when those of the first ``len(known)`` centers are known.
+    def further(self, known: Floats, x: Floats) -> Floats:
+        """Return the features of `x` beyond those of the first ``len(known)`` centers, which are known.
 
         Parameters
         ----------
@@ -64,19 +64,18 @@ class Basis:
 
         Returns
         -------
-        ndarray of float64, shape (rank, n)
+        ndarray of float64, shape (rank - k, n)
         """
         used = len(known)
-        result = np.empty((self.rank, len(x)))
-        result[:used] = known
+        result = np.empty((self.rank - used, len(x)))
         left, factor = self.factor[used:, :used], np.asfortranarray(self.factor[used:, used:])
-        for begin in range(0, len(x), _BLOCK) if used < self.rank else ():
+        for begin in range(0, len(x), _BLOCK):
             part = slice(begin, begin + _BLOCK)
             new = gaussian_kernel(self.centers[used:], x[part], self.width)
             if used:
                 new -= left @ known[:, part]
             _solve_lower(factor, new)
-            result[used:, part] = new
+            result[:, part] = new
         return result
 
     def extend(self, x: Floats, features: Floats, *, tolerance: float, more: int) -> tuple[Basis, Floats]:

@@ -22,7 +22,7 @@ from l1ad.validation.logistic import (
 from l1ad.validation.nystrom import Basis, greedy_basis, part_with_tails, uniform_basis
 
 #: Residuals that change no statistic, in units of ``n lambda``: residual r moves t by about ``r / n lambda``.
-_GREEDY_TOLERANCE, _UNIFORM_TOLERANCE = 5e-4, 5e-9
+_GREEDY_TOLERANCE, _UNIFORM_TOLERANCE = 1e-3, 5e-9
 _TOLERANCE_RANGE = (1e-12, 1e-2)
 #: Centers that the data may add to those of a fixed reference.
 _EXTRA_CENTERS = 64
@@ -119,18 +119,21 @@ class PreparedReference:
     Attributes
     ----------
     x : ndarray of float64, shape (n, d)
-        Standardized events; equal rows are merged when they repeat.
+        Standardized events; equal rows are merged when they repeat, and many events of one feature are compressed.
     weights : ndarray of float64, shape (n,)
         Their weights sum to the expected number of data events.
     events : int
         Events before equal rows were merged.
     settings : Settings
+    candidates : ndarray of float64, shape (k, d), optional
+        Events that uniform centers are drawn from, besides the data; by default `x`.
     """
 
     x: Floats
     weights: Floats
     events: int
     settings: Settings
+    candidates: Floats | None = None
     _basis: Basis | None = field(default=None, init=False, repr=False)
     _sample: Sample | None = field(default=None, init=False, repr=False)
 
@@ -204,16 +207,18 @@ class PreparedReference:
         if extended.rank > basis.rank:
             stored = reference.features
             if isinstance(stored, StoredFeatures):
-                features: Features = StoredFeatures(extended.complete(stored.values, self.x))
+                count = extended.rank - basis.rank
+                reference = extend_sample(
+                    reference, count, lambda part, known: extended.further(known[0], self.x[part])
+                )
             else:
-                features = StreamedFeatures(extended, self.x)
-            reference = extend_sample(reference, features)
+                reference = make_sample(StreamedFeatures(extended, self.x), reference.weights)
         return extended, reference, make_sample(StoredFeatures(values), weights)
 
     def _against_uniform(self, data: Floats, weights: Floats, seed: int) -> tuple[Basis, Sample, Sample]:
         """Return a basis of centers drawn from the pooled sample, and both samples in it."""
         settings = self.settings
-        pooled = np.concatenate([self.x, data])
+        pooled = np.concatenate([self.x if self.candidates is None else self.candidates, data])
         tolerance = settings.kernel_tolerance(self.events + len(data))
         basis = uniform_basis(pooled, settings.width, centers=settings.n_centers, tolerance=tolerance, seed=seed)
         reference = make_sample(self._features(basis, self.x), self.weights)

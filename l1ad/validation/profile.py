@@ -122,7 +122,7 @@ class ProfiledReference:
 
 def _join(sample: Sample, more: Floats) -> Sample:
     """Return a sample with further features, shape (k, n)."""
-    return extend_sample(sample, JoinedFeatures(sample.features, more))
+    return extend_sample(sample, len(more), lambda part, known: more[:, part])
 
 
 def _last(sample: Sample, count: int) -> Sample:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from l1ad.errors import ConfigurationError, DataError
 from l1ad.provenance import value_digest
-from l1ad.validation.checks import as_events, as_weights, check_columns
+from l1ad.validation.checks import as_events, as_weights, check_columns, sample_warnings
 from l1ad.validation.kernels import Floats
 from l1ad.validation.nplm import KernelNplm
 from l1ad.validation.nuisances import Nuisance
@@ -20,6 +21,8 @@ from l1ad.validation.nulls import analytic_weights
 from l1ad.validation.prepared import PreparedReference
 from l1ad.validation.profile import NUISANCE_FITS, Profile, ProfiledReference
 from l1ad.validation.standardize import Standardizer
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,15 @@ class NplmTest:
                 model = KernelNplm(**{**self.model.get_params(), "width": width})
                 self._prepared.append(model.prepare(self.reference.x, weights))
                 self._standardizer = model.standardizer_
+            self._warn()
         return self._prepared
+
+    def _warn(self) -> None:
+        """Say what is doubtful about the reference."""
+        constant = () if self._standardizer is None else self._standardizer.constant
+        reference = self.reference
+        for text in sample_warnings(reference.x, round(reference.expected), constant, reference.names):
+            _logger.warning("%s", text)
 
     def statistics(self, data: Floats, seed: int = 0) -> Floats:
         """Return ``t`` of data of shape (m, d), one a width.

@@ -78,7 +78,7 @@ def test_a_basis_grows_where_another_sample_is():
     larger, features = basis.extend(far, basis.transform(far), tolerance=1e-3, more=64)
     assert larger.rank > basis.rank
     np.testing.assert_allclose((features**2).sum(0), 1.0, atol=1e-3)
-    completed = larger.complete(values, x)
+    completed = np.vstack([values, larger.further(values, x)])
     np.testing.assert_allclose(completed, larger.transform(x), atol=1e-6)
     near = rng.normal(0, 0.3, (50, 2))
     same, _ = basis.extend(near, basis.transform(near), tolerance=1e-2, more=64)

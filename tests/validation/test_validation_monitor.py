@@ -104,6 +104,43 @@ def test_several_widths_alarm_by_min_p():
         Monitor(guard.test, guard.null, false_alarm_rate=1e-3)
 
 
+def test_overflows_raise_an_alarm_that_nplm_does_not(stored):
+    test, null = load_test(stored)
+    limit = float(test.reference.x[:, 0].max()) + 1
+    plain, counting = Monitor(test, null), Monitor(test, null, overflow=limit)
+    assert counting.threshold > plain.threshold
+    wrapped = batch(1)
+    wrapped[:5, 0] = limit
+    found = counting.check(wrapped)
+    assert (found.overflows, found.alarm) == (5, True)
+    assert found.overflow_p == pytest.approx((400 / 4400) ** 5)
+    clean = counting.check(batch(1))
+    assert (clean.overflows, clean.overflow_p, clean.alarm) == (0, 1.0, False)
+    assert plain.check(wrapped).overflows == 0
+    usual = Monitor(test, null, overflow=1.0).check(batch(2))
+    assert usual.overflows > 100
+    assert usual.overflow_p > 1e-3
+
+
+def test_integer_scores_drift():
+    def scores(rng, n, offset=0, shift=0):
+        raw = np.round(16 * rng.gamma(1.5, 2.0, (n, 1))).astype(np.int64) + offset
+        return np.log1p((raw >> shift) << shift)
+
+    reference = make_reference(scores(np.random.default_rng(0), 20_000), expected=2000)
+    test = NplmTest(reference, KernelNplm(width=0.3))
+    null = calibrate(test, "generator", generator=Generator(scores, 2000, "scores"), toys=100)
+    guard = Monitor(test, null, 0.01)
+    rng = np.random.default_rng(5)
+    assert not guard.check(scores(rng, 2000)).alarm
+    assert guard.check(scores(rng, 2000, offset=2)).alarm
+    assert guard.check(scores(rng, 2000, shift=2)).alarm
+    # A single wrapped score in two thousand is not seen, and the guide says so.
+    rare = scores(np.random.default_rng(6), 2000)
+    rare[0] = np.log1p(3)
+    assert not guard.check(rare).alarm
+
+
 def test_batches_that_are_refused(stored):
     test, null = load_test(stored)
     guard = Monitor(test, null)

@@ -8,8 +8,12 @@ from scipy.optimize import minimize
 from sklearn.base import clone
 
 from l1ad.errors import ConfigurationError, DataError
+from l1ad.validation import compress as compress_module
+from l1ad.validation import nplm
+from l1ad.validation.compress import compress
 from l1ad.validation.logistic import StoredFeatures, fit, make_sample
 from l1ad.validation.nplm import KernelNplm
+from l1ad.validation.reference import NplmTest, make_reference
 from l1ad.validation.standardize import distance_quantile, fit_standardizer, width_grid
 
 #: t of the same data and the same centers, published by the authors of FalkonNPLM_1D for seeds 0 to 11.
@@ -126,11 +130,39 @@ def test_an_event_far_from_the_reference_counts():
 def test_equal_rows_are_merged_without_changing_the_fit():
     rng = np.random.default_rng(6)
     x, y = rng.integers(0, 40, (20_000, 1)).astype(float), rng.integers(0, 41, (1000, 1)).astype(float)
-    model = KernelNplm(width=0.4).fit_samples(x, y)
+    model = KernelNplm(width=0.4, tolerance=1e-8).fit_samples(x, y)
     assert model.prepare(x, np.full(20_000, 0.05)).x.shape == (40, 1)
     jitter = 1e-9 * rng.normal(size=x.shape)
-    apart = KernelNplm(width=0.4).fit_samples(x + np.abs(jitter), y)
+    apart = KernelNplm(width=0.4, tolerance=1e-8).fit_samples(x + np.abs(jitter), y)
     assert model.statistic_ == pytest.approx(apart.statistic_, rel=5e-3)
+
+
+def test_one_feature_is_compressed_without_changing_the_fit(monkeypatch):
+    rng = np.random.default_rng(10)
+    x, y = rng.exponential(1, (60_000, 1)), rng.exponential(1.05, (1000, 1))
+    model = KernelNplm(width=0.5, standardize=False, tolerance=1e-9)
+    weights = np.full(len(x), 1 / 60)
+    few = model.fit_samples(x, y, expected=1000)
+    compressed = few.statistic_
+    rows = model.prepare(x, weights).x
+    assert len(rows) < 1500
+    assert rows.max() == pytest.approx(x.max(), abs=1e-12)
+    for module in (nplm, compress_module):
+        monkeypatch.setattr(module, "compress", lambda x, w, width: (x, w))
+    assert len(model.prepare(x, weights).x) == len(x)
+    assert compressed == pytest.approx(model.fit_samples(x, y, expected=1000).statistic_, abs=0.01)
+
+
+def test_compression_keeps_sums_of_smooth_functions():
+    rng = np.random.default_rng(11)
+    x, w = rng.normal(size=(50_000, 1)), rng.gamma(2, 1, 50_000)
+    points, sums = compress(x, w, 1.0)
+    for function in (np.ones_like, np.sin, lambda v: np.exp(-8 * v**2), lambda v: v**3):
+        assert function(points[:, 0]) @ sums == pytest.approx(function(x[:, 0]) @ w, rel=1e-6, abs=0.02)
+    # What varies within a bin is lost.
+    assert abs(np.sin(300 * points[:, 0]) @ sums - np.sin(300 * x[:, 0]) @ w) > 1
+    for untouched in ((x[:100], w[:100]), (x, -w), (np.hstack([x, x]), w)):
+        assert compress(*untouched, 1.0)[0] is untouched[0]
 
 
 def test_event_weights_count_as_repeated_events():
@@ -199,6 +231,10 @@ def test_constant_features_and_a_small_reference_are_stated(caplog):
     y = np.column_stack([rng.normal(size=100), np.full(100, 7.0)])
     model = KernelNplm().fit_samples(x, y)
     assert [text for text in model.warnings_ if "number 1 is constant" in text]
+    assert "less than 10 times" in caplog.text
+    caplog.clear()
+    NplmTest(make_reference(x, expected=100, names=["pt", "one"]), KernelNplm()).prepared()
+    assert "feature one is constant" in caplog.text
     assert "less than 10 times" in caplog.text
     clean = KernelNplm().fit_samples(rng.normal(size=(500, 2)), rng.normal(size=(50, 2)))
     assert clean.warnings_ == []
