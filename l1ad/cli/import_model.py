@@ -37,6 +37,7 @@ def import_model(
     by name. The run then goes through convert, emulate, synth and report like a trained one; the last line is its
     folder. The exit code is 1 when the predictions are not those of the model.
     """
+    from l1ad.cli.layers import show_layers
     from l1ad.cli.terminal import say
     from l1ad.cli.watcher import Watcher
     from l1ad.pipeline.importing import imported_config, run_name
@@ -56,6 +57,7 @@ def import_model(
     run = create_run(config, runs)
     with Watcher() as watcher:
         run_stages(run, ("data", "train"), observer=watcher)
+    show_layers(run.stage("train"))
     say(str(run.path))
 
 

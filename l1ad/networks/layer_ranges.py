@@ -165,7 +165,7 @@ def layer_ranges(
     if len(inputs) == 0:
         raise DataError("layer table: no events. Give more events or a larger validation_fraction.")
     places = [layer for layer in encoder.layers if quantizes_output(layer) or input_type(layer) is not None]
-    probe = keras.Model(encoder.inputs, [layer.input for layer in places])
+    probe = keras.Model(encoder.inputs[0], [layer.input for layer in places])
     sums = [_Sums() for _ in places]
     shape = tuple(encoder.inputs[0].shape[1:])
     for begin in range(0, len(inputs), _BATCH):

@@ -39,7 +39,7 @@ def run_train(run: RunFolder, observer: Observer) -> None:
     """Train the network, or import the one that was trained elsewhere; an interrupted training goes on."""
     if run.config.network.architecture == "imported":
         observer.step(f"import of {run.config.network.file}")
-        import_network(run.config, load_dataset(run.stage(DATA)).inputs["test"].shape[1], run.stage(TRAIN))
+        import_network(run.config, load_dataset(run.stage(DATA)), run.stage(TRAIN))
         return
 
     def epoch(phase: str, done: int, total: int, record: EpochRecord) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,16 @@ from typing import Any
 import numpy as np
 
 from l1ad.config import RunConfig
+from l1ad.errors import ConfigurationError
 from l1ad.events.dataset import Dataset, load_dataset
 from l1ad.networks.architectures import build_decoder, build_encoder, input_shape
 from l1ad.networks.base import load_frontend
 from l1ad.networks.firmware_model import save_model, to_firmware
+from l1ad.networks.layer_ranges import layer_ranges
+from l1ad.networks.learned_bits import LearnedBits, Price, WidthAdam
+from l1ad.networks.quantized import bit_operations, copy_weights
 from l1ad.networks.quantizers import parse_quantizer
+from l1ad.networks.vae import VariationalAutoencoder
 from l1ad.provenance import value_digest, write_json
 from l1ad.scores.spec import ScoreSpec, score_spec
 from l1ad.training.checkpoint import EpochRecord, Progress
@@ -23,11 +29,13 @@ from l1ad.training.record import (
     DECODER_FILE,
     ENCODER_FILE,
     FIRMWARE_FILE,
+    LAYERS_FILE,
     TEACHER_FILE,
     TRAINING_FILE,
     TrainingRecord,
 )
 from l1ad.training.targets import EventBatches, TargetScale, derive_scale
+from l1ad.training.teachers import load_teacher
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +66,8 @@ def train(config: RunConfig, dataset: Path, folder: Path, callback: EpochCallbac
         Folder that `l1ad.events.prepare.prepare_dataset` wrote.
     folder : Path
         Gets ``encoder.keras``, ``decoder.keras``, ``training.json``, checkpoints, and for a quantized network
-        ``firmware.keras`` (encoder with exact weights and the score) and ``float_encoder.keras``.
+        ``firmware.keras`` (encoder with exact weights and the score), ``float_encoder.keras`` and ``layers.json``
+        (ranges, saturations and noise of every quantized tensor on the validation part).
     callback : callable, optional
         Called after every epoch.
 
@@ -78,8 +87,13 @@ def train(config: RunConfig, dataset: Path, folder: Path, callback: EpochCallbac
     teacher, decoder, progress = job.float_phase()
     encoder = teacher
     if config.network.frontend != "float":
-        encoder, decoder, progress = job.quantized_phase(teacher, decoder, progress)
+        if config.quantization.training == "post":
+            encoder = job.rounded(teacher)
+        else:
+            encoder, decoder, progress = job.quantized_phase(teacher, decoder, progress)
         save_model(to_firmware(encoder, spec), folder / FIRMWARE_FILE)
+        ranges = layer_ranges(encoder, data.inputs["validation"], data.contract.type)
+        write_json(folder / LAYERS_FILE, ranges.to_dict())
         if teacher is not None:
             save_model(teacher, folder / TEACHER_FILE)
     save_model(encoder, folder / ENCODER_FILE)
@@ -117,12 +131,26 @@ class _Job:
         encoder, fresh = self._build(self.config.network)
         rate = options.learning_rate
         if teacher is not None:
-            encoder.set_weights(teacher.get_weights())
+            copy_weights(teacher, encoder)
             rate = options.quantized_learning_rate
         phase = Phase("quantized", options.epochs, rate)
         decoder = fresh if decoder is None else decoder
         history = () if before is None else before.history
         return encoder, decoder, self._run(phase, encoder, decoder, teacher, history)
+
+    def rounded(self, teacher: Any) -> Any:
+        """Return the quantized encoder with the weights of `teacher`, not trained further."""
+        if teacher is None:
+            raise ConfigurationError("quantization.training: post needs a float model; give training.float_epochs.")
+        encoder, _ = self._build(self.config.network)
+        copy_weights(teacher, encoder)
+        return encoder
+
+    def _price(self, phase: Phase) -> Price:
+        """Return what a bit operation costs in a phase."""
+        options, events = self.config.quantization, len(self.data.inputs["train"])
+        steps = events // self.config.training.batch_size * phase.epochs * options.ramp
+        return Price(options.beta, options.beta_start, max(int(steps), 1), options.bit_operations)
 
     def _build(self, network: Any) -> tuple[Any, Any]:
         """Return a seeded encoder and decoder."""
@@ -130,7 +158,8 @@ class _Job:
 
         keras.utils.set_random_seed(self.config.seed)
         bounded = self.scale.kind == "paper"
-        return build_encoder(network, load_frontend(network)), build_decoder(network, bounded=bounded)
+        frontend = load_frontend(network, self.data.contract.type)
+        return build_encoder(network, frontend), build_decoder(network, bounded=bounded)
 
     def _run(
         self, phase: Phase, encoder: Any, decoder: Any, teacher: Any, history: tuple[EpochRecord, ...]
@@ -138,10 +167,10 @@ class _Job:
         """Compile and train one phase."""
         import keras
 
-        from l1ad.networks.vae import VariationalAutoencoder
-
         options = self.config.training
-        model = VariationalAutoencoder(
+        learned = phase.name == "quantized" and self.config.network.frontend == "hgq"
+        kind = functools.partial(LearnedBits, price=self._price(phase)) if learned else VariationalAutoencoder
+        model = kind(
             encoder,
             decoder,
             beta=options.beta,
@@ -150,9 +179,14 @@ class _Job:
             feature_weights=options.feature_weights,
             teacher=teacher,
             distillation=options.distillation if teacher is not None else 0.0,
+            score_teacher=load_teacher(options, self._batches("train")),
+            score_share=options.score_share,
+            score_kind=self.config.score.kind,
         )
         # amsgrad as in arXiv:2108.03986. Eight steps an execution keep Python out of the way of small networks.
-        optimizer = keras.optimizers.Adam(phase.learning_rate, amsgrad=True)
+        optimizer: Any = keras.optimizers.Adam(phase.learning_rate, amsgrad=True)
+        if learned:
+            optimizer = WidthAdam(self.config.quantization.bit_learning_rate, learning_rate=phase.learning_rate)
         model.compile(optimizer=optimizer, jit_compile=options.xla, steps_per_execution=8)
         return train_phase(
             model,
@@ -184,6 +218,8 @@ class _Job:
                 "seed": self.config.seed,
                 "network": self.config.network.model_dump(mode="json"),
                 "training": self.config.training.model_dump(mode="json"),
+                "quantization": self.config.quantization.model_dump(mode="json"),
+                "score": self.config.score.kind,
                 "data": self.data.record.files,
             }
         )
@@ -206,4 +242,5 @@ def _record(
         scale=scale,
         score=spec,
         history=history,
+        bit_operations=bit_operations(encoder),
     )

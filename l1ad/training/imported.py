@@ -8,15 +8,17 @@ from typing import Any
 
 from l1ad.config import RunConfig
 from l1ad.errors import CheckFailedError, ConfigurationError, DataError
+from l1ad.events.dataset import Dataset
 from l1ad.networks.firmware_model import save_model, to_firmware
 from l1ad.networks.imported.model_file import SavedModel, read_model_file
 from l1ad.networks.imported.proof import ImportProof, prove, read_predictions
 from l1ad.networks.imported.translate import ImportedNetwork, ImportOptions, translate
+from l1ad.networks.layer_ranges import layer_ranges
 from l1ad.networks.quantizers import parse_quantizer
 from l1ad.provenance import file_digest, write_json
 from l1ad.records import FixedType, Record
 from l1ad.scores.spec import ScoreSpec, score_spec
-from l1ad.training.record import ENCODER_FILE, FIRMWARE_FILE, TRAINING_FILE, TrainingRecord
+from l1ad.training.record import ENCODER_FILE, FIRMWARE_FILE, LAYERS_FILE, TRAINING_FILE, TrainingRecord
 from l1ad.training.targets import TargetScale
 
 IMPORT_FILE = "import.json"
@@ -117,17 +119,17 @@ def _proved(network: ImportedNetwork, predictions: Path) -> ImportProof:
     return proof
 
 
-def import_network(config: RunConfig, input_size: int, folder: Path) -> ImportRecord:
+def import_network(config: RunConfig, data: Dataset, folder: Path) -> ImportRecord:
     """Write the models of an imported network, as `l1ad.training.fit.train` does for a trained one.
 
     Parameters
     ----------
     config : RunConfig
         Sections network and score are used.
-    input_size : int
-        Values of one event.
+    data : Dataset
+        Its validation part fills the table of layers.
     folder : Path
-        Gets ``encoder.keras``, ``firmware.keras``, ``training.json`` and ``import.json``.
+        Gets ``encoder.keras``, ``firmware.keras``, ``training.json``, ``layers.json`` and ``import.json``.
 
     Raises
     ------
@@ -142,7 +144,7 @@ def import_network(config: RunConfig, input_size: int, folder: Path) -> ImportRe
         round_bits=options.round_bits,
         activation=activation,
     )
-    check_ends(opened, config.score.kind, input_size)
+    check_ends(opened, config.score.kind, data.inputs["validation"].shape[1])
     if opened.latent != options.latent:
         raise ConfigurationError(f"network.latent: {options.latent}; {options.file} has {opened.latent}.")
     types = [parse_quantizer(getattr(options, name), f"network.{name}").fixed_type for name in ("mean", "log_variance")]
@@ -150,6 +152,8 @@ def import_network(config: RunConfig, input_size: int, folder: Path) -> ImportRe
     encoder = with_latent(opened.network.model, options.mean, options.log_variance)
     save_model(to_firmware(encoder, spec), folder / FIRMWARE_FILE)
     save_model(encoder, folder / ENCODER_FILE)
+    ranges = layer_ranges(encoder, data.inputs["validation"], data.contract.type)
+    write_json(folder / LAYERS_FILE, ranges.to_dict())
     write_json(folder / IMPORT_FILE, opened.record.to_dict())
     write_json(folder / TRAINING_FILE, _training_record(encoder, spec).to_dict())
     return opened.record

@@ -20,7 +20,7 @@ from l1ad.training.targets import EventBatches
 
 FILES = {
     "checkpoint_float.npz", "checkpoint_quantized.npz", "decoder.keras", "encoder.keras", "firmware.keras",
-    "float_encoder.keras", "training.json",
+    "float_encoder.keras", "layers.json", "training.json",
 }  # fmt: skip
 
 

@@ -1,0 +1,152 @@
+"""Runs in the environment of HGQ2: networks with learned bit widths, and their firmware, bit for bit.
+
+`test_learned_bits.py` builds that environment and runs this file in it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+
+from l1ad.config import NetworkConfig
+from l1ad.config.load import parse_config
+from l1ad.conversion.base import ConversionJob, convert
+from l1ad.emulation.ladder import run_ladder
+from l1ad.errors import ToolMissingError
+from l1ad.hardware.parts import resolve_part
+from l1ad.networks.architectures import build_encoder
+from l1ad.networks.base import load_frontend
+from l1ad.networks.firmware_model import load_model, save_model, to_firmware
+from l1ad.networks.inference import run_firmware_model
+from l1ad.networks.layer_ranges import layer_ranges
+from l1ad.networks.learned_bits import is_width
+from l1ad.records import FixedType
+from l1ad.scores.spec import ScoreSpec
+
+INPUT = FixedType(True, 10, 4)
+SPEC = ScoreSpec(
+    "rz", 2, FixedType(True, 8, 4), FixedType(True, 6, 3), FixedType(False, 10, 5), FixedType(False, 14, 10)
+)
+EVENTS = 1500
+
+
+def network(architecture: str) -> NetworkConfig:
+    values = {"architecture": architecture, "frontend": "hgq", "latent": 2, "hidden": (6, 4), "filters": (2, 3)}
+    latent = {"mean": "quantized_bits(8,3,alpha=1)", "log_variance": "quantized_bits(6,2,alpha=1)"}
+    return NetworkConfig.model_validate(values | latent)
+
+
+def random_encoder(architecture: str):
+    """Return an encoder with random weights and random widths, as a training would leave them; some are zero."""
+    config = network(architecture)
+    encoder = build_encoder(config, load_frontend(config, INPUT))
+    rng = np.random.default_rng(3)
+    for variable in encoder.weights:
+        name = variable.path.rsplit("/", 1)[-1]
+        if name in ("kernel", "bias"):
+            variable.assign(rng.normal(0, 0.5, variable.shape))
+        elif name in ("b", "f") and variable.trainable:
+            variable.assign(rng.integers(0, 7, variable.shape))
+        elif name == "i" and variable.trainable:
+            variable.assign(np.asarray(variable) + rng.integers(-2, 1, variable.shape))
+    return encoder
+
+
+def raw_inputs() -> np.ndarray:
+    """Return events over the whole range, its corners, and small values."""
+    rng = np.random.default_rng(2)
+    events = rng.integers(INPUT.minimum, INPUT.maximum, (EVENTS, 57), endpoint=True)
+    events[0], events[1], events[2:200] = INPUT.minimum, INPUT.maximum, rng.choice([-512, 511], (198, 57))
+    events[200:700] //= 8
+    return events
+
+
+def test_a_network_climbs_the_ladder(tmp_path):
+    encoder, events = random_encoder("dense_vae"), raw_inputs()
+    save_model(to_firmware(encoder, SPEC), tmp_path / "firmware.keras")
+    model = load_model(tmp_path / "firmware.keras")
+    reference = run_firmware_model(model, events, INPUT).score
+    assert len(np.unique(reference)) > 50
+    folders = [write_project(model, backend, events, reference, tmp_path) for backend in ("vitis", "verilog")]
+    options = parse_config({"emulation": {"events": EVENTS, "control_events": 300}}, "test").emulation
+    report = run_ladder(
+        folders, events, reference, layer_references={}, options=options, build_folder=tmp_path / "build",
+        reference_engine="Keras", reference_rate=1.0,
+    )  # fmt: skip
+    rungs = {rung.rung: rung for rung in report.rungs}
+    assert {"keras", "interpreter", "csim", "rtl"} <= set(rungs)
+    for name, rung in rungs.items():
+        assert rung.equal_events == EVENTS, (name, rung.first_difference)
+        assert name == "keras" or rung.control.caught, (name, rung.control)
+
+
+def write_project(model, backend: str, events: np.ndarray, score: np.ndarray, folder: Path) -> Path:
+    job = ConversionJob(
+        backend=backend, top="learned", part=resolve_part("xcvu9p"), clock_ns=5.0, io_type="io_parallel", logic_ns=3.8,
+        input_type=INPUT, n_inputs=57, test_inputs=events[:50], test_outputs=score[:50],
+    )  # fmt: skip
+    convert(model, job, folder / backend)
+    return folder / backend
+
+
+def test_firmware_has_the_scores_of_the_encoder():
+    from l1ad.networks.inference import latent_outputs
+    from l1ad.scores.integer import score_raw
+
+    encoder, events = random_encoder("cnn_vae"), raw_inputs()[:300]
+    mean, log_variance = latent_outputs(encoder, events, INPUT)
+    raw = [
+        np.rint(v * 2.0**t.fraction).astype(np.int64) for v, t in ((mean, SPEC.mean), (log_variance, SPEC.log_variance))
+    ]
+    found = run_firmware_model(to_firmware(encoder, SPEC), events, INPUT).score[:, 0]
+    assert np.array_equal(found, score_raw(*raw, SPEC))
+    encoder.get_layer("conv_1").kernel.assign(-np.asarray(encoder.get_layer("conv_1").kernel))
+    assert not np.array_equal(run_firmware_model(to_firmware(encoder, SPEC), events, INPUT).score[:, 0], found)
+
+
+def test_the_table_of_layers_shows_inputs_and_weights():
+    table = layer_ranges(random_encoder("dense_vae"), raw_inputs(), INPUT)
+    rows = {(row.layer, row.tensor): row for row in table.tensors}
+    assert {("dense_1", t) for t in ("inputs", "kernel", "bias")} | {("mean", "output")} <= set(rows)
+    # The range of the inputs is kept whole; hidden values saturate.
+    assert rows["dense_1", "inputs"].saturated == 0
+    assert rows["dense_2", "inputs"].saturated > 0
+    assert 0 < rows["dense_1", "kernel"].bits < rows["dense_1", "kernel"].type.width
+
+
+def test_a_price_buys_fewer_bit_operations(tmp_path):
+    from l1ad.networks.architectures import build_decoder
+    from l1ad.networks.learned_bits import LearnedBits, Price, WidthAdam
+    from l1ad.networks.quantized import bit_operations
+
+    x = (raw_inputs()[:1024] / 64).astype(np.float32)
+    found = {}
+    for beta in (1e-9, 1e-3):
+        config = network("dense_vae")
+        encoder = build_encoder(config, load_frontend(config, INPUT))
+        model = LearnedBits(
+            encoder, build_decoder(config, bounded=False), beta=0.01, seed=1, target="whitened",
+            feature_weights=(1.0, 0.1, 0.1), price=Price(beta, min(beta, 1e-6), 4),
+        )  # fmt: skip
+        model.build_from(x[:1])
+        model.compile(optimizer=WidthAdam(50.0, learning_rate=1e-3), jit_compile=False)
+        model.fit(x, x.reshape(-1, 19, 3), batch_size=128, epochs=6, verbose=0)
+        found[beta] = bit_operations(encoder)
+    assert found[1e-3] < 0.9 * found[1e-9]
+
+
+def test_widths_are_told_from_weights():
+    paths = [v.path for v in random_encoder("dense_vae").trainable_variables]
+    widths = [path for path in paths if is_width(path)]
+    assert len(widths) == len([p for p in paths if p.rsplit("/", 1)[-1] in ("b", "i", "f")]) > 0
+    assert not any(is_width(path) for path in paths if path.endswith(("kernel", "bias")))
+
+
+def test_qkeras_is_not_the_module_that_hgq2_brings():
+    with pytest.raises(ToolMissingError, match=r"'qkeras-v3'.*uv sync --extra qkeras"):
+        load_frontend(network("dense_vae").model_copy(update={"frontend": "qkeras"}))
