@@ -104,8 +104,8 @@ class TrainingConfig(_Section):
     quantization for `epochs`, from the weights of the first.
     """
 
-    float_epochs: int = Field(40, ge=0, description="epochs of the float model; 0: quantized from the start")
-    epochs: int = Field(30, gt=0, description="epochs with quantization; for frontend float: all epochs")
+    float_epochs: int = Field(30, ge=0, description="epochs of the float model; 0: quantized from the start")
+    epochs: int = Field(20, gt=0, description="epochs with quantization; for frontend float: all epochs")
     batch_size: int = Field(1024, gt=0)
     learning_rate: float = Field(3e-3, gt=0)
     quantized_learning_rate: float = Field(1e-3, gt=0, description="at the start of the quantized epochs")
@@ -125,7 +125,7 @@ class TrainingConfig(_Section):
         0.3, ge=0, le=1, description="share of training events with disturbed objects; 0 without a score teacher"
     )
     distillation: float = Field(
-        0.5, ge=0, le=1, description="share of matching the float latent space in the loss of the quantized epochs"
+        0.1, ge=0, le=1, description="share of matching the float latent space in the loss of the quantized epochs"
     )
     schedule: Literal["cosine", "plateau"] = Field(
         "cosine", description="learning rate: half a cosine down to a hundredth, or reduced when the loss stalls"

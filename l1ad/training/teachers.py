@@ -18,7 +18,7 @@ _CHUNK = 65_536
 #: do not differ would make any other event infinitely far.
 _FLOOR = 1e-2
 #: Most deviations that one principal axis counts.
-_LIMIT = 8.0
+_LIMIT = 25.0
 
 
 def load_teacher(options: TrainingConfig, train: EventBatches) -> Any:
@@ -57,7 +57,7 @@ def mahalanobis(train: EventBatches) -> Any:
 
     d^2 = (x - m)' C^-1 (x - m) with mean m and covariance C of the inputs (Mahalanobis 1936), padding included:
     a third lepton is rare, so it is many deviations away. Every input is first divided by its deviation, and no
-    principal axis counts more than eight deviations: an object that the training part almost never has would be
+    principal axis counts more than 25 deviations: an object that the training part almost never has would be
     thousands of deviations away, which no latent score of a few bits can follow.
     """
     import keras
