@@ -76,13 +76,14 @@ def _whitening(train: EventBatches) -> tuple[NDArray[np.float64], NDArray[np.flo
     """Return mean, shape (n,), and the matrix, shape (n, n), that makes the covariance of the inputs one."""
     if len(train) == 0:
         raise DataError("training part: no events. Give more background events or a larger train_fraction.")
-    total, products = 0.0, 0.0
+    size = train.inputs.shape[1]
+    total, products = np.zeros(size), np.zeros((size, size))
     for begin in range(0, len(train), _CHUNK):
-        x = train.take(slice(begin, begin + _CHUNK))[0].reshape(-1, train.inputs.shape[1]).astype(np.float64)
-        total = total + x.sum(axis=0)
-        products = products + x.T @ x
-    mean = np.asarray(total) / len(train)
-    covariance = np.asarray(products) / len(train) - np.outer(mean, mean)
+        x = train.take(slice(begin, begin + _CHUNK))[0].reshape(-1, size).astype(np.float64)
+        total += x.sum(axis=0)
+        products += x.T @ x
+    mean = total / len(train)
+    covariance = products / len(train) - np.outer(mean, mean)
     deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     constant = deviation == 0
     deviation[constant] = 1.0
