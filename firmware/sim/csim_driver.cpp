@@ -35,36 +35,13 @@ namespace l1ad {
     std::exit(3);
 }
 
-struct Format {
-    bool is_signed;
-    int width;
-    int integer;
-};
+} // namespace l1ad
 
-template <int W, int I, bool S, ap_q_mode Q, ap_o_mode O, int N>
-constexpr Format format_of(const ap_fixed_base<W, I, S, Q, O, N> *) {
-    return {S, W, I};
-}
+#include "raw_values.h"
 
-template <int W, bool S> constexpr Format format_of(const ap_int_base<W, S> *) { return {S, W, W}; }
+#include "raw_ports.h"
 
-template <class T> constexpr Format format() { return format_of(static_cast<const T *>(nullptr)); }
-
-template <class T> std::int64_t to_raw(const T &value) {
-    constexpr Format type = format<T>();
-    static_assert(type.width <= (type.is_signed ? 64 : 63), "a raw integer of this type does not fit int64");
-    const ap_uint<type.width> pattern = value.range(type.width - 1, 0);
-    std::uint64_t bits = pattern.to_uint64();
-    if (type.is_signed && type.width < 64 && (bits >> (type.width - 1)))
-        bits |= ~std::uint64_t(0) << (type.width % 64);
-    return static_cast<std::int64_t>(bits);
-}
-
-template <class T> void from_raw(std::int64_t raw, T &value) {
-    constexpr Format type = format<T>();
-    static_assert(type.width <= (type.is_signed ? 64 : 63), "a raw integer of this type does not fit int64");
-    value.range(type.width - 1, 0) = ap_uint<type.width>(static_cast<ap_ulong>(raw));
-}
+namespace l1ad {
 
 void announce(const std::string &name, const Format &type, std::size_t values) {
     std::cout << name << ' ' << type.is_signed << ' ' << type.width << ' ' << type.integer << ' ' << values << '\n';
@@ -90,18 +67,6 @@ template <class T> void announce_once(Layer &layer) {
         announce("layer " + layer.name, format<T>(), layer.values.size());
     layer.announced = true;
 }
-
-template <class T> struct Packet {
-    using value_type = T;
-    static constexpr std::size_t size = 1;
-    static T &at(T &packet, std::size_t) { return packet; }
-};
-
-template <class T, unsigned N> struct Packet<nnet::array<T, N>> {
-    using value_type = T;
-    static constexpr std::size_t size = N;
-    static T &at(nnet::array<T, N> &packet, std::size_t i) { return packet[i]; }
-};
 
 } // namespace l1ad
 
@@ -149,78 +114,6 @@ namespace l1ad {
 
 using Integers = std::vector<std::int64_t>;
 
-// One event through void top(I *, O *).
-template <class I, class O> class ArrayPorts {
-  public:
-    ArrayPorts(void (*top)(I *, O *), std::size_t n_inputs, std::size_t n_outputs)
-        : top_(top), in_(n_inputs), out_(n_outputs) {
-        announce("input", format<I>(), n_inputs);
-        announce("output", format<O>(), n_outputs);
-    }
-    void run(const std::int64_t *inputs, std::int64_t *outputs) {
-        for (std::size_t i = 0; i < in_.size(); i++)
-            from_raw(inputs[i], in_[i]);
-        top_(in_.data(), out_.data());
-        for (std::size_t i = 0; i < out_.size(); i++)
-            outputs[i] = to_raw(out_[i]);
-    }
-
-  private:
-    void (*top_)(I *, O *);
-    std::vector<I> in_;
-    std::vector<O> out_;
-};
-
-// One event through void top(hls::stream<I> &, hls::stream<O> &).
-template <class I, class O> class StreamPorts {
-    using In = Packet<I>;
-    using Out = Packet<O>;
-
-  public:
-    StreamPorts(void (*top)(hls::stream<I> &, hls::stream<O> &), std::size_t n_inputs, std::size_t n_outputs)
-        : top_(top), n_inputs_(n_inputs), n_outputs_(n_outputs), in_("in"), out_("out") {
-        if (n_inputs % In::size || n_outputs % Out::size)
-            fail("the packets of the streams do not divide the number of inputs or outputs");
-        announce("input", format<typename In::value_type>(), n_inputs);
-        announce("output", format<typename Out::value_type>(), n_outputs);
-    }
-    void run(const std::int64_t *inputs, std::int64_t *outputs) {
-        for (std::size_t i = 0; i < n_inputs_; i += In::size) {
-            I packet;
-            for (std::size_t j = 0; j < In::size; j++)
-                from_raw(inputs[i + j], In::at(packet, j));
-            in_.write(packet);
-        }
-        top_(in_, out_);
-        for (std::size_t i = 0; i < n_outputs_; i += Out::size) {
-            if (out_.empty())
-                fail("the output stream ends too early");
-            O packet = out_.read();
-            for (std::size_t j = 0; j < Out::size; j++)
-                outputs[i + j] = to_raw(Out::at(packet, j));
-        }
-        if (!out_.empty() || !in_.empty())
-            fail("an event left values in a stream: the number of inputs or outputs is wrong");
-    }
-
-  private:
-    void (*top_)(hls::stream<I> &, hls::stream<O> &);
-    std::size_t n_inputs_, n_outputs_;
-    hls::stream<I> in_;
-    hls::stream<O> out_;
-};
-
-template <class I, class O>
-ArrayPorts<I, O> ports_of(void (*top)(I *, O *), std::size_t n_inputs, std::size_t n_outputs) {
-    return {top, n_inputs, n_outputs};
-}
-
-template <class I, class O>
-StreamPorts<I, O> ports_of(void (*top)(hls::stream<I> &, hls::stream<O> &), std::size_t n_inputs,
-                           std::size_t n_outputs) {
-    return {top, n_inputs, n_outputs};
-}
-
 Integers read_events(const char *path, std::size_t first, std::size_t values) {
     Integers result(values);
     std::ifstream file(path, std::ios::binary);
@@ -254,6 +147,8 @@ int main(int argc, char **argv) {
         layers.push_back(Layer{argv[i], false, {}});
 
     auto ports = ports_of(L1AD_TOP, n_inputs, n_outputs);
+    announce("input", format<decltype(ports)::Input>(), n_inputs);
+    announce("output", format<decltype(ports)::Output>(), n_outputs);
     const Integers inputs = read_events(argv[1], first * n_inputs, count * n_inputs);
     Integers outputs(count * n_outputs), trace;
     for (std::size_t event = 0; event < count; event++) {

@@ -32,6 +32,7 @@ WEIGHTS = "firmware/weights"
 CHUNK_EVENTS = 256
 
 _DRIVER = "firmware/sim/csim_driver.cpp"
+_DRIVER_HEADERS = ("firmware/sim/raw_values.h", "firmware/sim/raw_ports.h")
 _SOURCES = {".cpp", ".h", ".hpp", ".hh"}
 #: hls4ml's weight headers hold the numbers in the branch that only synthesis reads (VivadoWriter.print_array_to_cpp).
 _SYNTHESIS_ONLY = re.compile(r"#ifndef __SYNTHESIS__\n(.*?)#else\n.*?#endif", re.DOTALL)
@@ -162,7 +163,8 @@ def build_csim(project: OpenProject, build_folder: Path) -> CSimulation:
         f'-DL1AD_SOURCE="{record.top}.cpp"',
         f"-DL1AD_TOP={record.top}",
     ]
-    key = value_digest([_seen_by_compiler(project), file_digest(driver), str(compiler), flags])
+    drivers = [file_digest(path) for path in (driver, *map(resource, _DRIVER_HEADERS))]
+    key = value_digest([_seen_by_compiler(project), drivers, str(compiler), flags])
 
     def make(folder: Path) -> None:
         objects = compile_units(compiler, [Unit(driver, tuple(flags))], cwd=project.folder, out=folder)

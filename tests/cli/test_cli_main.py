@@ -45,7 +45,7 @@ def test_help_lists_every_verb(capsys):
     text = capsys.readouterr().out
     assert all(f"\n  {name} " in text for name in VERBS)
     stages = {"data", "train", "evaluate", "convert", "emulate", "synth", "report"}
-    assert stages | {"import-model", "run", "check", "compare", "doctor", "validate", "monitor"} == set(VERBS)
+    assert stages | {"import-model", "run", "export", "check", "compare", "doctor", "validate", "monitor"} == set(VERBS)
 
 
 def test_help_without_arguments(capsys):
