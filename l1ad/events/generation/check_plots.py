@@ -47,7 +47,7 @@ def plot_physics(path: Path, process: str | None = None) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    events, names = read_events(path, process)
+    events, names, _ = read_events(path, process)
     parts = {str(name): events[names == name] for name in np.unique(names)}
     figure = Figure(figsize=(13, 7), layout="constrained")
     axes = figure.subplots(2, 4).ravel()

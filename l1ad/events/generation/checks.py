@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1ad.errors import ConfigurationError, DataError, nearest
-from l1ad.events.adc2021 import PROCESS, EventFile
+from l1ad.events.adc2021 import PARENT, PROCESS, EventFile
 from l1ad.events.generation.observables import (
     dilepton_masses,
     forward_asymmetry,
@@ -226,7 +226,7 @@ def check_tails(w: Events, qcd: Events) -> PhysicsCheck:
     return PhysicsCheck("MET above 60 GeV, W over QCD", ratio, error, 2.5, 30, "neutrino of the W")
 
 
-def check_events(events: Events, names: NDArray[np.str_]) -> PhysicsReport:
+def check_events(events: Events, names: NDArray[np.str_], parents: NDArray[np.integer] | None = None) -> PhysicsReport:
     """Check a sample.
 
     Parameters
@@ -234,6 +234,8 @@ def check_events(events: Events, names: NDArray[np.str_]) -> PhysicsReport:
     events : ndarray, shape (N, 19, 4)
     names : ndarray of str, shape (N,)
         Process of every event, as in `l1ad.events.generation.processes.PROCESSES`.
+    parents : ndarray of int, shape (N,), or None, optional
+        Hard event behind every event. Events of one parent are no independent ones: they widen the errors.
 
     Raises
     ------
@@ -242,20 +244,29 @@ def check_events(events: Events, names: NDArray[np.str_]) -> PhysicsReport:
     """
     if len(events) < LEAST_EVENTS:
         raise DataError(f"{len(events)} events; at least {LEAST_EVENTS} are needed to check their physics.")
-    checks = [*check_trigger(events), *check_symmetry(events)]
+    checks = [*check_trigger(events), *_widened(check_symmetry(events), parents)]
     present = {str(name): events[names == name] for name in np.unique(names)}
     for name, own in present.items():
         if name in _CHECKS and len(own) >= LEAST_EVENTS:
-            checks += _CHECKS[name](own)
+            checks += _widened(_CHECKS[name](own), None if parents is None else parents[names == name])
     if all(len(present.get(name, ())) >= LEAST_EVENTS for name in ("W", "QCD")):
-        checks.append(check_tails(present["W"], present["QCD"]))
+        checks += _widened([check_tails(present["W"], present["QCD"])], parents)
     if set(BACKGROUND) & set(present) and len(present) > 1:
         checks += check_mixture({name: len(own) for name, own in present.items()})
     return PhysicsReport(tuple(checks))
 
 
-def read_events(path: Path, process: str | None = None) -> tuple[Events, NDArray[np.str_]]:
-    """Return the events of a file and the process of each.
+def _widened(checks: list[PhysicsCheck], parents: NDArray[np.integer] | None) -> list[PhysicsCheck]:
+    """Return checks with errors for as many events as there are independent ones: (sum n)^2 / sum n^2 over parents."""
+    if parents is None:
+        return checks
+    counts = np.unique(parents, return_counts=True)[1].astype(np.float64)
+    factor = math.sqrt(float((counts**2).sum() / counts.sum()))
+    return [replace(check, error=check.error * factor) for check in checks]
+
+
+def read_events(path: Path, process: str | None = None) -> tuple[Events, NDArray[np.str_], NDArray[np.integer] | None]:
+    """Return the events of a file, the process of each, and the parent of each where the file has them.
 
     Parameters
     ----------
@@ -276,12 +287,14 @@ def read_events(path: Path, process: str | None = None) -> tuple[Events, NDArray
     codes = {found.code: found.name for found in PROCESSES.values()}
     with EventFile(path) as file:
         events = np.concatenate(list(file.iter_chunks()))
+        everything = slice(0, len(events))
+        parents = file.column(PARENT, everything) if file.has(PARENT) else None
         if process is not None:
-            return events, np.full(len(events), process)
+            return events, np.full(len(events), process), parents
         if not file.has(PROCESS):
             raise ConfigurationError(f"{path}: has no dataset {PROCESS}; give --process.")
-        numbers = file.column(PROCESS, slice(0, len(events)))
-    return events, np.array([codes.get(int(number), "card") for number in numbers])
+        numbers = file.column(PROCESS, everything)
+    return events, np.array([codes.get(int(number), "card") for number in numbers]), parents
 
 
 def check_file(path: Path, process: str | None = None) -> PhysicsReport:

@@ -44,6 +44,8 @@ REACH_PT_GEV = 0.3 * 3.8 * 1.29 / 2
 #: Half length of the tracking volume over its radius: at what sinh(eta) a straight track leaves through the endcap.
 ENDCAP_SINH = 3.0 / 1.29
 TRACKER_MAX_ETA = 2.5
+#: A tower with less energy in GeV passes no threshold: it would have to fluctuate up by a factor of five and more.
+FAINT_GEV = 0.1
 
 
 @compiled
@@ -105,7 +107,7 @@ def hcal_sigma(energy: float, eta: float) -> float:
 @compiled
 def measured(energy: float, sigma: float, least: float, significance: float, rng: Any) -> float:
     """Return the energy that a tower shows: log-normal as in Delphes (Calorimeter), 0 below the thresholds."""
-    if energy <= 0.0:
+    if energy < FAINT_GEV:
         return 0.0
     spread2 = math.log(1.0 + (sigma / energy) ** 2)
     value = energy * math.exp(math.sqrt(spread2) * rng.standard_normal() - 0.5 * spread2)

@@ -41,8 +41,11 @@ CONE_MIN_PT_GEV = 0.5
 #: Share of the energy of neutral pile-up that is left in jets and isolation, tuned on the jet multiplicity of the
 #: published background.
 NEUTRAL_PILEUP_KEPT = 0.2
-#: Jet constituents below are left out, in GeV; they change no jet above 15 GeV by more than a per mille.
-CONSTITUENT_MIN_PT_GEV = 0.1
+#: Towers with less transverse energy in GeV, the pile-up scaled, are no jet constituents: nearly all of them are
+#: pile-up alone, and they would be most of what FastJet has to cluster.
+CONSTITUENT_MIN_PT_GEV = 0.25
+#: Nor are towers that no jet inside |eta| 4 can reach.
+CONSTITUENT_MAX_ETA = 4.5
 #: Thresholds of a tower: energy in GeV and multiples of its resolution (Delphes CMS card, ECal and HCal).
 EM_LEAST_GEV, EM_SIGNIFICANCE = 0.5, 2.0
 HAD_LEAST_GEV, HAD_SIGNIFICANCE = 1.0, 1.0
@@ -149,7 +152,7 @@ def read_towers(
                 energy += em_seen / em * (hard[EM, row, column] + NEUTRAL_PILEUP_KEPT * pileup[EM, row, column])
             if had_seen > 0:
                 energy += had_seen / had * (hard[HAD, row, column] + NEUTRAL_PILEUP_KEPT * pileup[HAD, row, column])
-            if energy * per_energy > CONSTITUENT_MIN_PT_GEV:
+            if size < CONSTITUENT_MAX_ETA and energy * per_energy > CONSTITUENT_MIN_PT_GEV:
                 out[n, 0], out[n, 1], out[n, 2], out[n, 3] = energy * px, energy * py, energy * sinh, energy
                 n += 1
     return n
