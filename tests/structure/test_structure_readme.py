@@ -17,7 +17,7 @@ TARGETS = set(re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text("utf-8
 def unknown(text: str) -> set[str]:
     """Return the verbs, make targets and files that `text` names and that do not exist."""
     code = "\n".join(re.findall(r"```.*?\n(.*?)```", text, flags=re.S) + re.findall(r"`([^`\n]+)`", text))
-    verbs = {f"l1ad {name}" for name in re.findall(r"(?:^|&& )l1ad ([a-z]+)", code, flags=re.M) if name not in VERBS}
+    verbs = {f"l1ad {name}" for name in re.findall(r"(?:^|&& )l1ad ([a-z-]+)", code, flags=re.M) if name not in VERBS}
     targets = {f"make {name}" for name in re.findall(r"^make ([a-z-]+)", code, flags=re.M) if name not in TARGETS}
     named = re.findall(r"\]\(([^):]+)\)", text) + re.findall(r"\b(?:models|docs|benchmarks)/[\w./-]+", text)
     files = {name for name in named if not (ROOT / name).exists()}
