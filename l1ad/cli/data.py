@@ -12,6 +12,7 @@ from l1ad.cli.data_contract import contract
 from l1ad.cli.data_fetch import fetch
 from l1ad.cli.data_generate import check_events, generate_events
 from l1ad.cli.data_import import import_files
+from l1ad.cli.data_split import split
 from l1ad.cli.terminal import note, progress, show_table
 from l1ad.errors import ConfigurationError
 
@@ -25,6 +26,7 @@ app.command("generate")(generate_events)
 app.command("check")(check_events)
 app.command("fetch")(fetch)
 app.command("contract")(contract)
+app.command("split")(split)
 
 #: pT ranges of the printed spectra: edges that `l1ad.events.summary.PT_EDGES` has, in GeV.
 _PRINTED_EDGES = (0.0, 20.0, 30.0, 40.0, 60.0, 100.0, 200.0, 500.0)

@@ -210,6 +210,23 @@ class EventSource:
                 if left is not None:
                     left -= min(left, len(file))
 
+    def iter_with(
+        self, name: str, rows: int = CHUNK_ROWS, limit: int | None = None
+    ) -> Iterator[tuple[NDArray[np.floating], NDArray[np.integer] | None]]:
+        """Yield checked chunks and the column `name` beside them, None for a file that does not have it."""
+        left = limit
+        for path in self.paths:
+            with EventFile(path, self.variant) as file:
+                has, start = file.has(name), 0
+                for chunk in file.iter_chunks(rows, left):
+                    stop = start + len(chunk)
+                    yield chunk, file.column(name, slice(start, stop)) if has else None
+                    start = stop
+            if left is not None:
+                left -= start
+                if left <= 0:
+                    return
+
     def source_tags(self) -> tuple[str, ...]:
         """Return the distinct source tags of the files, ``unknown`` for a file without one."""
         tags: list[str] = []

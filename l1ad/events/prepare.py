@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from l1ad.config import DataConfig, RunConfig
 from l1ad.errors import DataError, RunFolderError
-from l1ad.events.adc2021 import EventSource
+from l1ad.events.adc2021 import PARENT, EventSource
 from l1ad.events.contract import InputContract
 from l1ad.events.dataset import (
     CONTRACT_FILE,
@@ -163,8 +163,8 @@ def _split_chunks(
     """Yield chunks of the background with the part of each event."""
     total = min(len(sources.background), data.max_background or len(sources.background))
     done = 0
-    for chunk in sources.background.iter_chunks(limit=data.max_background):
-        yield chunk, split_parts(chunk, data.train_fraction, data.validation_fraction)
+    for chunk, parents in sources.background.iter_with(PARENT, limit=data.max_background):
+        yield chunk, split_parts(chunk, data.train_fraction, data.validation_fraction, parents)
         done += len(chunk)
         report(f"background: {what}", done, total)
 
