@@ -3,70 +3,84 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from l1ad.cli.terminal import note, progress, say, show_table
 from l1ad.errors import CheckFailedError
 
+if TYPE_CHECKING:
+    from l1ad.events.generation.generate import Request
+
+
+Out = Annotated[Path, typer.Option(help="Folder for the files and their MANIFEST.json.")]
+Events = Annotated[int, typer.Option(help="Events of the background, or of each process or card.")]
+SignalEvents = Annotated[int | None, typer.Option(help="Events of each signal; without it, a twentieth of --events.")]
+Processes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Comma-separated: background (the published mixture), W, QCD, Z, tt, Ato4l, LQbtau, htautau, hchtaunu. "
+        "Without it, the background and the four signals.",
+    ),
+]
+Card = Annotated[Path | None, typer.Option(help="A Pythia card instead; its name names the file.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same events, whatever the number of workers.")]
+Workers = Annotated[int, typer.Option(help="Processes on this machine, or jobs in the batch queue.")]
+Dask = Annotated[
+    str | None, typer.Option(help="Work on a Dask cluster: tcp://host:8786, or the queue slurm, htcondor, pbs ...")
+]
+Pileup = Annotated[float, typer.Option(help="Mean number of pile-up collisions.")]
+Full = Annotated[
+    bool, typer.Option("--full", help="Simulate multi-parton interactions in every event; ten times slower.")
+]
+Regions = Annotated[
+    bool, typer.Option("--regions", help="Write the 18 x 14 calorimeter regions of each event as well.")
+]
+Cache = Annotated[
+    Path | None, typer.Option(help="Folder for the libraries; without it, l1ad/generation in the cache folder.")
+]
+LibraryEvents = Annotated[int, typer.Option(help="Events in the libraries of pile-up and underlying events.")]
+LibraryDecays = Annotated[int, typer.Option(help="Decays of each species in their library.")]
+MaxTrials = Annotated[
+    int, typer.Option(help="Give up on a process when so many generated events gave no accepted one.")
+]
+KeepChunks = Annotated[
+    bool, typer.Option("--keep-chunks", help="Keep the chunks; a larger sample of the same seed goes on from them.")
+]
+
 
 def generate_events(
-    out: Annotated[Path, typer.Option(help="Folder for the files and their MANIFEST.json.")],
-    events: Annotated[int, typer.Option(help="Events of the background, or of each process or card.")],
-    signal_events: Annotated[
-        int | None, typer.Option(help="Events of each signal; without it, a twentieth of --events.")
-    ] = None,
-    process: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAMES",
-            help="Comma-separated: background (the published mixture), W, QCD, Z, tt, Ato4l, LQbtau, htautau, "
-            "hchtaunu. Without it, the background and the four signals.",
-        ),
-    ] = None,
-    card: Annotated[Path | None, typer.Option(help="A Pythia card instead; its name names the file.")] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same events, whatever the number of workers.")] = 1,
-    workers: Annotated[int, typer.Option(help="Processes on this machine, or jobs in the batch queue.")] = 1,
-    dask: Annotated[
-        str | None, typer.Option(help="Work on a Dask cluster: tcp://host:8786, or the queue slurm, htcondor, pbs ...")
-    ] = None,
-    pileup: Annotated[float, typer.Option(help="Mean number of pile-up collisions.")] = 20.0,
-    full: Annotated[
-        bool, typer.Option("--full", help="Simulate multi-parton interactions in every event; ten times slower.")
-    ] = False,
-    regions: Annotated[
-        bool, typer.Option("--regions", help="Write the 18 x 14 calorimeter regions of each event as well.")
-    ] = False,
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder for the libraries; without it, l1ad/generation in the cache folder.")
-    ] = None,
-    library_events: Annotated[int, typer.Option(help="Events in the libraries of pile-up and underlying events.")] = (
-        10_000
-    ),
-    library_decays: Annotated[int, typer.Option(help="Decays of each species in their library.")] = 4_000,
-    max_trials: Annotated[
-        int, typer.Option(help="Give up on a process when so many generated events gave no accepted one.")
-    ] = 20_000,
-    keep_chunks: Annotated[
-        bool, typer.Option("--keep-chunks", help="Keep the chunks; a larger sample of the same seed goes on from them.")
-    ] = False,
+    out: Out,
+    events: Events,
+    signal_events: SignalEvents = None,
+    process: Processes = None,
+    card: Card = None,
+    seed: Seed = 1,
+    workers: Workers = 1,
+    dask: Dask = None,
+    pileup: Pileup = 20.0,
+    full: Full = False,
+    regions: Regions = False,
+    cache: Cache = None,
+    library_events: LibraryEvents = 10_000,
+    library_decays: LibraryDecays = 4_000,
+    max_trials: MaxTrials = 20_000,
+    keep_chunks: KeepChunks = False,
 ) -> None:
     """Generate events with Pythia 8, a parametrised detector and the ADC2021 selection.
 
     A stopped run goes on when the same command is given again; at most the chunks in work are lost. The first run
     makes libraries of underlying events, pile-up and decays, which all later ones share.
     """
-    from l1ad.events.generation.chunks import Progress
-    from l1ad.events.generation.generate import Request, generate, read_manifest
-    from l1ad.events.generation.plan import DEFAULT_PROCESSES
+    from l1ad.events.generation.generate import Request
 
-    chosen = tuple(name.strip() for name in process.split(",") if name.strip()) if process is not None else ()
     request = Request(
         out=out,
         events=events,
         signal_events=signal_events,
-        processes=chosen if process is not None or card is not None else DEFAULT_PROCESSES,
+        processes=_names(process, card),
         card=card,
         seed=seed,
         pileup=pileup,
@@ -78,16 +92,31 @@ def generate_events(
         max_hard_events=max_trials,
         keep_chunks=keep_chunks,
     )
+    _run(request, workers, dask)
+
+
+def _names(process: str | None, card: Path | None) -> tuple[str, ...]:
+    """Return the processes that were named; with a card none, without anything the background and all signals."""
+    from l1ad.events.generation.plan import DEFAULT_PROCESSES
+
+    if process is not None:
+        return tuple(name.strip() for name in process.split(",") if name.strip())
+    return DEFAULT_PROCESSES if card is None else ()
+
+
+def _run(request: Request, workers: int, dask: str | None) -> None:
+    """Generate with a bar, then print what came out."""
+    from l1ad.events.generation.generate import generate, read_manifest
+
     with progress("generating", 1.0) as update:
-
-        def show(found: Progress) -> None:
-            update(found.share, str(found))
-
-        def show_library(done: int, total: int, name: str) -> None:
-            update(0.0, f"{name}, {done} of {total}")
-
-        manifest = generate(request, workers=workers, dask=dask, progress=show, library_progress=show_library)
-    _show_manifest(read_manifest(manifest), out)
+        manifest = generate(
+            request,
+            workers=workers,
+            dask=dask,
+            progress=lambda found: update(found.share, str(found)),
+            library_progress=lambda done, total, name: update(0.0, f"{name}, {done} of {total}"),
+        )
+    _show_manifest(read_manifest(manifest), request.out)
 
 
 def _show_manifest(manifest: dict[str, object], out: Path) -> None:

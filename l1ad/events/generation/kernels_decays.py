@@ -187,11 +187,10 @@ def propose(
     Returns offsets, p4, kind, charge and parent of the events that are kept.
     """
     out_p4, out_labels = np.empty((4096, 4)), np.empty((4096, 2), np.int8)
-    out_events = np.zeros((256, 2), np.int64)
-    n_events, n_particles = 0, 0
-    unstable, chosen = np.empty(MAX_UNSTABLE, np.int64), np.empty(MAX_UNSTABLE, np.int64)
+    out_events, n_events, n_particles = np.zeros((256, 2), np.int64), 0, 0
+    numbers, scratch = np.empty((2, MAX_UNSTABLE), np.int64), np.empty((MAX_DECAY, 4))
+    unstable, chosen = numbers[0], numbers[1]
     frames, framed = np.empty((MAX_UNSTABLE, 3, 3)), np.zeros(MAX_UNSTABLE, np.bool_)
-    scratch = np.empty((MAX_DECAY, 4))
     for event in range(len(offsets) - 1):
         a, b = offsets[event], offsets[event + 1]
         own_p4, own_kind = p4[a:b], kind[a:b]
@@ -220,11 +219,17 @@ def propose(
             out_events = grown(out_events, n_events + 1)
             out_events[n_events, 0], out_events[n_events, 1] = n_particles, event
             n_events += 1
-    new_offsets = np.zeros(n_events + 1, np.int64)
-    new_offsets[1:] = out_events[:n_events, 0]
-    labels = out_labels[:n_particles]
-    parent = out_events[:n_events, 1].copy()
-    return new_offsets, out_p4[:n_particles].copy(), labels[:, 0].copy(), labels[:, 1].copy(), parent
+    return packed(out_p4[:n_particles], out_labels[:n_particles], out_events[:n_events])
+
+
+@compiled
+def packed(
+    p4: NDArray[Any], labels: NDArray[Any], events: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return offsets, p4, kind, charge and parent from the rows that were written."""
+    offsets = np.zeros(len(events) + 1, np.int64)
+    offsets[1:] = events[:, 0]
+    return offsets, p4.copy(), labels[:, 0].copy(), labels[:, 1].copy(), events[:, 1].copy()
 
 
 @compiled

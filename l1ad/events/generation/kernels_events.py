@@ -216,6 +216,15 @@ def fill_regions(hard: NDArray[Any], pileup: NDArray[Any], regions: NDArray[Any]
 
 
 @compiled
+def balance(tracks: NDArray[Any], n: int, charged: NDArray[Any], met: NDArray[Any]) -> None:
+    """Start the missing energy with all tracks: `n` of the event, and the sum of those of pile-up."""
+    met[0], met[1] = -charged[0], -charged[1]
+    for i in range(n):
+        met[0] -= tracks[i, 0]
+        met[1] -= tracks[i, 1]
+
+
+@compiled
 def detect(
     offsets: NDArray[Any],
     p4: NDArray[Any],
@@ -257,10 +266,7 @@ def detect(
             rows = add_underlying(ue_offsets, ue_p4, ue_kind, ue_charge, hard, out, rows, rng)
         if mean_pileup > 0:
             add_pileup(pileup, charged, rng.poisson(mean_pileup), pu_offsets, pu_cells, pu_energy, pu_momentum, rng)
-        met[0], met[1] = -charged[0], -charged[1]
-        for i in range(rows):
-            met[0] -= out[i, 0]
-            met[1] -= out[i, 1]
+        balance(out, rows, charged, met)
         rows = read_towers(hard, pileup, out, rows, met, rng)
         if not fill_leptons(out, rows, leptons, lepton_kind, n_leptons, leptons_out[n]):
             continue
@@ -272,6 +278,4 @@ def detect(
         if with_regions:
             fill_regions(hard, pileup, regions[n], region_rng)
         n += 1
-    return (
-        index[:n], leptons_out[:n], met_out[:n], out_offsets[: n + 1], constituents[:used], regions[:n],
-    )  # fmt: skip
+    return index[:n], leptons_out[:n], met_out[:n], out_offsets[: n + 1], constituents[:used], regions[:n]
