@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from l1ad import __version__
 from l1ad.errors import DataError, nearest
-from l1ad.events.files import whole_path
+from l1ad.events.files import whole_hdf5
 from l1ad.events.layout import BLOCKS, COLUMN_NAMES, N_COLUMNS, N_ROWS
 from l1ad.events.validation import check_events
 
@@ -289,9 +289,7 @@ def write_events(
     RunFolderError
         When the file cannot be written.
     """
-    import h5py
-
-    with whole_path(path) as part, h5py.File(part, "w") as file:
+    with whole_hdf5(path) as (file, check_disk):
         file[NAMES] = np.array(COLUMN_NAMES)
         file[CLASSES] = np.array(CLASS_NAMES)
         file.attrs.update({"source_tag": source_tag, "l1ad_version": __version__, **(attributes or {})})
@@ -300,6 +298,7 @@ def write_events(
             check_events(chunk.particles, f"events for {path}", total)
             for name, values in _datasets(chunk):
                 _append(file, name, values, total, chunk_rows)
+            check_disk()
             total += len(chunk.particles)
         if total == 0:
             raise DataError(f"{path}: no event to write.")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -45,6 +46,100 @@ def whole_path(path: Path) -> Iterator[Path]:
         raise RunFolderError(f"{path}: cannot be written ({error.strerror or error}). Nothing was changed.") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+class _Sink:
+    """A file for HDF5 that never fails: after an error of the disk it discards what comes and keeps the error.
+
+    The HDF5 library cannot close a file whose writes fail, and crashes the process at its end when it tries again.
+    """
+
+    def __init__(self, stream: io.FileIO) -> None:
+        self._stream = stream
+        self._place = self._end = 0
+        self.error: OSError | None = None
+
+    def write(self, data: memoryview) -> int:
+        """Write all of `data` at the present place."""
+        view = memoryview(data).cast("B")
+        if self.error is None:
+            try:
+                self._stream.seek(self._place)
+                done = 0
+                while done < len(view):
+                    done += self._stream.write(view[done:]) or 0
+            except OSError as error:
+                self.error = error
+        self._place += len(view)
+        self._end = max(self._end, self._place)
+        return len(view)
+
+    def read(self, size: int) -> bytes:
+        """Read `size` bytes from the present place."""
+        data = bytearray(size)
+        self.readinto(memoryview(data))
+        return bytes(data)
+
+    def readinto(self, data: memoryview) -> int:
+        """Read from the present place; what was discarded is 0."""
+        view = memoryview(data).cast("B")
+        self._stream.seek(self._place)
+        found = self._stream.readinto(view) or 0
+        view[found:] = bytes(len(view) - found)
+        self._place += len(view)
+        return len(view)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a place, counted from the begin, the present place or the end."""
+        self._place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._end}[whence]
+        return self._place
+
+    def tell(self) -> int:
+        """Return the present place."""
+        return self._place
+
+    def truncate(self, size: int | None = None) -> int:
+        """Make the file as long as `size`."""
+        self._end = self._place if size is None else size
+        if self.error is None:
+            try:
+                self._stream.truncate(self._end)
+            except OSError as error:
+                self.error = error
+        return self._end
+
+    def flush(self) -> None:
+        """Do nothing: every write goes to the system at once."""
+
+
+@contextlib.contextmanager
+def whole_hdf5(path: Path) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Give an HDF5 file to write, which appears as `path` only when the block ends without an error.
+
+    Yields
+    ------
+    h5py.File
+        Open for writing.
+    callable
+        To be called now and then: it raises when the disk is full, which HDF5 itself is not told.
+
+    Raises
+    ------
+    RunFolderError
+        When the file cannot be written (no space, no permission). Nothing is left behind then.
+    """
+    import h5py
+
+    with whole_path(path) as part, part.open("r+b", buffering=0) as stream:
+        sink = _Sink(stream)
+
+        def check() -> None:
+            if sink.error is not None:
+                raise sink.error
+
+        with h5py.File(sink, "w") as file:
+            yield file, check
+        check()
 
 
 class ArrayWriter:
