@@ -81,10 +81,10 @@ class Monitor:
     def __post_init__(self) -> None:
         if not 0 < self.false_alarm_rate < 1:
             raise ConfigurationError(f"false_alarm_rate: {self.false_alarm_rate}; expected a number between 0 and 1.")
-        if len(self.null.names) > 1 and self._share * (len(self.null.toys) + 1) < 1:
+        if len(self.null.names) > 1 and self.nplm_rate * (len(self.null.toys) + 1) < 1:
             raise ConfigurationError(
-                f"false_alarm_rate: {self._share:g} is below what {len(self.null.toys)} toys resolve for "
-                f"{len(self.null.names)} widths. Calibrate with at least {math.ceil(1 / self._share)} toys."
+                f"false_alarm_rate: {self.nplm_rate:g} is below what {len(self.null.toys)} toys resolve for "
+                f"{len(self.null.names)} widths. Calibrate with at least {math.ceil(1 / self.nplm_rate)} toys."
             )
         if not len(self.null.toys):
             raise ConfigurationError(
@@ -94,7 +94,7 @@ class Monitor:
         self._done = 0
 
     @property
-    def _share(self) -> float:
+    def nplm_rate(self) -> float:
         """False-alarm rate of NPLM alone."""
         return self.false_alarm_rate if self.overflow is None else 0.5 * self.false_alarm_rate
 
@@ -103,7 +103,7 @@ class Monitor:
         """Statistic at which a batch raises an alarm; for one kernel width."""
         if len(self.null.names) > 1:
             raise ConfigurationError("several widths have no threshold of their own: their min-p raises the alarm.")
-        return gamma_threshold(self.null.toys[:, 0], self._share)
+        return gamma_threshold(self.null.toys[:, 0], self.nplm_rate)
 
     def check(self, batch: ArrayLike, names: tuple[str, ...] | None = None) -> BatchResult:
         """Test one batch of shape (m, d).
@@ -125,7 +125,7 @@ class Monitor:
             z, alarm = assessment.statistics[0].quoted.z, bool(values[0] > self.threshold)
         else:
             combined = aggregate(values, self.null.toys)[0].significance
-            z, alarm = combined.z, combined.p <= self._share
+            z, alarm = combined.z, combined.p <= self.nplm_rate
         feature, p = self._moved(events)
         count, overflow_p = self._overflows(events)
         alarm = alarm or overflow_p <= 0.5 * self.false_alarm_rate

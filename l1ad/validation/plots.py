@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import gamma
+from scipy.stats import chi2, gamma, norm
 
 from l1ad.errors import ConfigurationError
 from l1ad.provenance import whole_file
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _BLUE, _ORANGE, _GREEN = "#0072b2", "#d55e00", "#009e73"
 _BANDS = (1.0, 2.0, 3.0)
 _BINS = 30
+#: Quantiles that divide the outermost bins of a ratio.
+_TAILS = (0.001, 0.003, 0.01, 0.99, 0.997, 0.999)
 #: Data events that the reference predicts in a bin of a ratio, at least.
 _FEWEST = 3.0
 
@@ -46,13 +48,14 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def plot_null(null: CalibratedNull, found: Assessment, index: int = 0) -> Figure:
-    """Draw the toys of one statistic, its Gamma and weighted chi-squared models, Z bands and the observed value."""
+    """Draw the toys of one statistic with the models of the null, Z bands and the observed value."""
     figure, axes = _axes("test statistic t", "density")
     toys, value = null.toys[:, index], found.statistics[index].value
     grid = np.linspace(max(min(toys.min(), value) * 0.8, 1e-3), max(toys.max(), value) * 1.1, 200)
     shape, scale = toys.mean() ** 2 / toys.var(ddof=1), toys.var(ddof=1) / toys.mean()
     axes.hist(toys, bins=_BINS, density=True, color="0.8", label=f"{len(toys)} toys")
     axes.plot(grid, gamma.pdf(grid, shape, scale=scale), color=_BLUE, label="Gamma")
+    axes.plot(grid, chi2.pdf(grid, toys.mean()), color="0.4", linestyle=":", label="chi-squared")
     if null.analytic:
         survival = np.exp([log_survival(float(t), null.analytic[index]) for t in grid])
         axes.plot(grid, -np.gradient(survival, grid), color=_GREEN, linestyle="--", label="weighted chi-squared")
@@ -131,7 +134,7 @@ def _edges(x: Floats) -> Floats:
         gaps = np.diff(values) if len(values) > 1 else np.array([1.0])
         return np.concatenate([[values[0] - gaps[0] / 2], values[:-1] + gaps[: len(values) - 1] / 2,
                                [values[-1] + gaps[-1] / 2]])  # fmt: skip
-    return np.unique(np.quantile(x, np.linspace(0, 1, _BINS + 1)))
+    return np.unique(np.quantile(x, np.concatenate([np.linspace(0, 1, _BINS + 1), _TAILS])))
 
 
 def plot_uniformity(p_values: Floats) -> Figure:
@@ -151,8 +154,6 @@ def plot_power(sizes: Sequence[float], null: Floats, signals: Sequence[Floats], 
 
     The error of a point holds its binomial error and that of the Gamma quantile of the null, from resampled toys.
     """
-    from scipy.stats import norm
-
     figure, axes = _axes("signal", f"P(Z ≥ {z:g})")
     rate, rng = float(norm.sf(z)), np.random.default_rng(0)
     thresholds = [gamma_threshold(null[rng.integers(0, len(null), len(null))], rate) for _ in range(100)]
@@ -166,15 +167,23 @@ def plot_power(sizes: Sequence[float], null: Floats, signals: Sequence[Floats], 
 
 
 def plot_control_chart(results: Sequence[BatchResult], monitor: Monitor) -> Figure:
-    """Draw the significance of every batch; alarms are marked, and named by the feature that moved."""
+    """Draw the significance of every batch with the limit of the false-alarm rate.
+
+    Alarms are marked, and named by the feature that moved or by the overflows.
+    """
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _axes("batch", "Z")
     numbers, z = [r.batch for r in results], [r.z for r in results]
     axes.plot(numbers, z, ".-", color=_BLUE, linewidth=0.8)
     for result in results:
         if result.alarm:
             axes.plot([result.batch], [result.z], "o", color=_ORANGE)
-            axes.annotate(result.feature, (result.batch, result.z), textcoords="offset points", xytext=(4, 4))
+            name = "overflow" if result.overflow_p <= 0.5 * monitor.false_alarm_rate else result.feature
+            axes.annotate(name, (result.batch, result.z), textcoords="offset points", xytext=(4, 4))
+    axes.axhline(norm.isf(monitor.nplm_rate), color=_ORANGE, linestyle="--", linewidth=0.8)
     axes.set_title(f"false-alarm rate {monitor.false_alarm_rate:g} a batch", fontsize=9)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for band in _BANDS:
         axes.axhline(band, color="0.8", linewidth=0.8)
     return figure
