@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1ad.errors import ConfigurationError
-from l1ad.events.generation.checks import Events, read_events
+from l1ad.events.generation.checks import LEAST_EVENTS, Events, read_events
 from l1ad.events.generation.observables import (
     dilepton_masses,
     jets,
@@ -49,6 +49,8 @@ def plot_physics(path: Path, process: str | None = None) -> Figure:
 
     events, names, _ = read_events(path, process)
     parts = {str(name): events[names == name] for name in np.unique(names)}
+    # A process of a few events draws spikes over all others.
+    parts = {name: own for name, own in parts.items() if len(own) >= LEAST_EVENTS or len(parts) == 1}
     figure = Figure(figsize=(13, 7), layout="constrained")
     axes = figure.subplots(2, 4).ravel()
     for name, own in parts.items():

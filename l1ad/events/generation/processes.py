@@ -113,8 +113,8 @@ W = Process(
     "W -> e nu, mu nu, tau nu",
     0,
     (
-        Stratum("leptons", (*_W, "24:onIfAny = 11 13"), 0.967, LEPTON, chunk_events=6_000),
-        Stratum("taus", (*_W, "24:onIfAny = 15"), 0.033, LEPTON, "taus", trials=10, chunk_events=6_000),
+        Stratum("leptons", (*_W, "24:onIfAny = 11 13"), 0.965, LEPTON, chunk_events=6_000),
+        Stratum("taus", (*_W, "24:onIfAny = 15"), 0.035, LEPTON, "taus", trials=10, chunk_events=6_000),
     ),
 )
 QCD = Process(
@@ -122,8 +122,10 @@ QCD = Process(
     "QCD multijet with a lepton from bottom or charm",
     1,
     (
-        Stratum("creation", ("HardQCD:all = on",), 0.5, CREATION, "heavy", trials=8_000, bias=3.0, chunk_events=1_000),
-        Stratum("splitting", ("HardQCD:all = on",), 0.5, SPLITTING, "heavy", trials=20_000, bias=3.0, chunk_events=500),
+        Stratum("creation", ("HardQCD:all = on",), 0.55, CREATION, "heavy", trials=8_000, bias=3.0, chunk_events=1_000),
+        Stratum(
+            "splitting", ("HardQCD:all = on",), 0.45, SPLITTING, "heavy", trials=20_000, bias=3.0, chunk_events=500
+        ),
     ),
 )
 Z = Process(
@@ -187,7 +189,7 @@ H_TO_TAU_TAU = Process(
         Stratum(
             "gluon fusion",
             ("HiggsSM:ffbar2H = on", "HiggsSM:gg2H = on", *_H),
-            0.53,
+            0.54,
             LEPTON,
             "taus",
             trials=20,
@@ -196,7 +198,7 @@ H_TO_TAU_TAU = Process(
         Stratum(
             "associated",
             (*(f"HiggsSM:{name} = on" for name in _ASSOCIATED), *_H),
-            0.47,
+            0.46,
             LEPTON,
             "taus",
             tau_mode=TAU_SCALAR,
