@@ -218,7 +218,7 @@ class _Job:
                 "seed": self.config.seed,
                 "network": self.config.network.model_dump(mode="json"),
                 "training": self.config.training.model_dump(mode="json"),
-                "quantization": self.config.quantization.model_dump(mode="json"),
+                "quantization": self.config.quantization.model_dump(mode="json") if phase.name == "quantized" else None,
                 "score": self.config.score.kind,
                 "data": self.data.record.files,
             }
