@@ -125,7 +125,7 @@ class TrainingConfig(_Section):
         0.3, ge=0, le=1, description="share of training events with disturbed objects; 0 without a score teacher"
     )
     distillation: float = Field(
-        0.1, ge=0, le=1, description="share of matching the float latent space in the loss of the quantized epochs"
+        0.0, ge=0, le=1, description="share of matching the float latent space in the loss of the quantized epochs"
     )
     schedule: Literal["cosine", "plateau"] = Field(
         "cosine", description="learning rate: half a cosine down to a hundredth, or reduced when the loss stalls"
