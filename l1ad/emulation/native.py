@@ -25,6 +25,8 @@ from l1ad.resources import resource
 _DRIVER = "firmware/sim/native_driver.cpp"
 _LANES = "firmware/sim/native_lanes.h"
 _LIBRARY = "native.so"
+#: Holds the SHA-256 of the shared object.
+_DIGEST = "native.sha256"
 #: What the driver returns besides the first bad event.
 _DONE, _NO_MEMORY = -1, -2
 _DTYPES = tuple(np.dtype(kind) for kind in (np.int16, np.int32, np.int64))
@@ -152,6 +154,7 @@ def build_native(
         link(compiler, objects, folder / _LIBRARY, shared=True)
         for path in objects:
             path.unlink()
+        (folder / _DIGEST).write_text(file_digest(folder / _LIBRARY), encoding="utf-8")
 
     library = build_once(build_folder.resolve() / f"native-{key[:16]}", make) / _LIBRARY
     return NativeEmulator(project, library, compiler, _load(library))
@@ -164,7 +167,10 @@ def _processor(compiler: Compiler) -> str:
 
 
 def _load(library: Path) -> Callable[..., int]:
+    """Load the shared object; a truncated one would end the process, so its digest is checked first."""
     try:
+        if (library.parent / _DIGEST).read_text(encoding="utf-8") != file_digest(library):
+            raise OSError("its digest is not that of the build")
         function = ctypes.CDLL(str(library)).l1ad_native_run
     except (OSError, AttributeError) as error:
         raise ToolError(f"{library}: cannot be loaded ({error}). Delete its folder and run again.") from error

@@ -322,7 +322,13 @@ def test_a_library_that_cannot_be_loaded(rtl_folder: Path, tmp_path: Path) -> No
     library = build_native(project, tmp_path / "first", fast=False).library
     second = tmp_path / "second" / library.parent.name / library.name
     second.parent.mkdir(parents=True)
-    second.write_bytes(library.read_bytes()[:1000])
+    for end in (1000, -1000):
+        for path in library.parent.iterdir():
+            (second.parent / path.name).write_bytes(path.read_bytes())
+        second.write_bytes(library.read_bytes()[:end])
+        with pytest.raises(ToolError, match=r"cannot be loaded \(its digest is not"):
+            build_native(project, tmp_path / "second", fast=False)
+    (second.parent / "native.sha256").unlink()
     with pytest.raises(ToolError, match="cannot be loaded"):
         build_native(project, tmp_path / "second", fast=False)
 
