@@ -52,6 +52,28 @@ def contract(
     """
     from l1ad.events.contract import InputContract
     from l1ad.events.contract_use import measure_contract
+
+    source = _source(samples, variant)
+    derived = _derive(source, out, width, integer, form, rule, force) if given is None else None
+    chosen = derived or InputContract.read(given or out)
+    use = measure_contract(chosen, _chunks(source, "measuring"))
+    _show_inputs(chosen, use)
+    _show_outside(use)
+    if derived is not None:
+        say(f"{out}: {chosen.type}, from {chosen.events} events of {chosen.source_tag}, digest {chosen.digest[:12]}")
+    if scales_h is not None:
+        _write_header(chosen, scales_h, model)
+    if max_outside is not None and 100 * use.outside_share > max_outside:
+        raise CheckFailedError(
+            f"{use.outside} of {use.events} events ({100 * use.outside_share:.3g} %) have an input that saturates; "
+            f"--max-outside is {max_outside:g} %."
+        )
+
+
+def _derive(
+    source: EventSource, out: Path, width: int, integer: int, form: str, rule: str, force: bool
+) -> InputContract:
+    """Derive the contract of a sample and write it."""
     from l1ad.events.derivation import RULES, derive_contract
     from l1ad.events.scales import FORMS
     from l1ad.records import FixedType
@@ -61,28 +83,12 @@ def contract(
             raise ConfigurationError(f"{option} {value!r}: unknown. {nearest(value, known)}")
     if integer > width:
         raise ConfigurationError(f"--integer {integer} exceeds --width {width}.")
-    if given is None and out.exists() and not force:
+    if out.exists() and not force:
         raise ConfigurationError(f"{out}: exists already; give --force to replace it, or --out another name.")
-    source = _source(samples, variant)
-    if given is None:
-        kind = FixedType(True, width, integer)
-        tag = "+".join(source.source_tags())
-        chosen = derive_contract(_chunks(source, "deriving"), kind, tag, form=form, rule=rule)
-        chosen.write(out)
-    else:
-        chosen = InputContract.read(given)
-    use = measure_contract(chosen, _chunks(source, "measuring"))
-    _show_inputs(chosen, use)
-    _show_outside(use)
-    if given is None:
-        say(f"{out}: {chosen.type}, from {chosen.events} events of {chosen.source_tag}, digest {chosen.digest[:12]}")
-    if scales_h is not None:
-        _write_header(chosen, scales_h, model)
-    if max_outside is not None and 100 * use.outside_share > max_outside:
-        raise CheckFailedError(
-            f"{use.outside} of {use.events} events ({100 * use.outside_share:.3g} %) have an input that saturates; "
-            f"--max-outside is {max_outside:g} %."
-        )
+    kind, tag = FixedType(True, width, integer), "+".join(source.source_tags())
+    chosen = derive_contract(_chunks(source, "deriving"), kind, tag, form=form, rule=rule)
+    chosen.write(out)
+    return chosen
 
 
 def _source(samples: list[Path] | None, variant: str) -> EventSource:
