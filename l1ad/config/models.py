@@ -104,8 +104,8 @@ class TrainingConfig(_Section):
     quantization for `epochs`, from the weights of the first.
     """
 
-    float_epochs: int = Field(30, ge=0, description="epochs of the float model; 0: quantized from the start")
-    epochs: int = Field(20, gt=0, description="epochs with quantization; for frontend float: all epochs")
+    float_epochs: int = Field(20, ge=0, description="epochs of the float model; 0: quantized from the start")
+    epochs: int = Field(15, gt=0, description="epochs with quantization; for frontend float: all epochs")
     batch_size: int = Field(1024, gt=0)
     learning_rate: float = Field(3e-3, gt=0)
     quantized_learning_rate: float = Field(1e-3, gt=0, description="at the start of the quantized epochs")
