@@ -99,8 +99,10 @@ def test_firmware_score_follows_the_teacher(tiny, tmp_path):
         history[share] = train(config, tiny.dataset, folder).history
         inputs = np.asarray(data.inputs["test"])
         score = run_firmware_model(load_model(folder / "firmware.keras"), inputs, data.contract.type).score[:, 0]
-        kind, shape, scale = data.contract.type, input_shape(config.network), derive_scale(
-            data.particles["train"], "whitened"
+        kind, shape, scale = (
+            data.contract.type,
+            input_shape(config.network),
+            derive_scale(data.particles["train"], "whitened"),
         )
         part = EventBatches(data.inputs["train"], data.particles["train"], kind, shape, scale)
         taught = mahalanobis(part).predict((inputs * 2.0**-kind.fraction).astype(np.float32), verbose=0)
