@@ -25,6 +25,7 @@ from l1ad.conversion.base import ConversionJob
 from l1ad.conversion.hls import _graph
 from l1ad.emulation.csim import build_csim
 from l1ad.emulation.interpreter import load_interpreter
+from l1ad.emulation.native import build_native
 from l1ad.emulation.project import open_project
 from l1ad.emulation.rtl import build_rtl
 from l1ad.events.dataset import load_dataset
@@ -92,13 +93,14 @@ def rungs(run: RunFolder, events: int, folder: Path) -> dict[str, Rung]:
         return timed
 
     interpreter, csim = load_interpreter(projects["verilog"]), build_csim(projects["vitis"], build)
-    rtl = build_rtl(projects["verilog"], build)
+    rtl, native = build_rtl(projects["verilog"], build), build_native(projects["verilog"], build)
     timing = BitReport.read(run.stage("emulate") / "bits.json").measurements
     latency = next(int(line.value) for line in timing if line.name == "latency_clocks")
     return {
         "Keras": keras,
         "hls4ml predict (peer)": hls4ml_predict(run, model, inputs, input_type, score_type, folder),
         "alkaid interpreter": simulation(lambda: interpreter.run(inputs)),
+        "native emulator": simulation(lambda: native.run(inputs)),
         "C-simulation": simulation(lambda: csim.run(inputs)),
         "Verilator": simulation(lambda: rtl.run(inputs, latency=latency)),
     }

@@ -43,3 +43,34 @@ def vectors(
     opened = open_run(run)
     options = PatternOptions(frames, depth, first_link, first_bit, opened.config.name)
     say(str(export_vectors(opened, VectorRequest(format, events, values, source, options), out)))
+
+
+@app.command()
+def cmssw(
+    run: RunArgument,
+    out: OutFolder,
+    name: Annotated[str | None, typer.Option(help="Name of the model; by default that of the run.")] = None,
+    version: Annotated[str, typer.Option(help="Version; the library is NAME_VERSION.so.")] = "v1",
+    input_: Annotated[
+        str, typer.Option("--input", help="What prepare_input is given: hardware, network, float or raw.")
+    ] = "hardware",
+    result: Annotated[str, typer.Option(help="What read_result is given: score, array, pair, float or raw.")] = "score",
+    latent: Annotated[str, typer.Option(help="Layer whose values stand in a pair.")] = "dense_mean",
+    events: Annotated[int, typer.Option(help="Reference vectors to compare with.", min=1)] = 1000,
+    build: Annotated[bool, typer.Option(help="Compile and compare; without, `make check` does.")] = True,
+) -> None:
+    """Write the model as a shared object for CMSSW's hls4mlEmulator.
+
+    The folder holds the HLS C++ with its weights compiled in, a Makefile, the scales, and reference vectors. It
+    appears when every score of the compiled library equals the reference.
+    """
+    from l1ad.cli.terminal import note, say
+    from l1ad.emulation.cmssw import EmulatorOptions
+    from l1ad.pipeline.cmssw import export_cmssw
+    from l1ad.pipeline.run_folder import open_run
+
+    opened = open_run(run)
+    options = EmulatorOptions(name or opened.config.name, version, input_, result, latent)
+    path = export_cmssw(opened, options, out, events=events, build=build)
+    note(f"{events:,} events equal the reference" if build else "not compiled: run `make check` in the folder")
+    say(str(path))

@@ -194,19 +194,23 @@ class _PhysicalEvents:
 
 @dataclass(frozen=True)
 class _RawEvents:
-    """Raw inputs, mapped from disk."""
+    """Raw inputs in a NumPy file."""
 
     path: Path
-    values: NDArray[Any]
+    events: int
     source_tag: str
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self.events
 
     def chunks(self) -> Iterator[Callable[[], NDArray[Any]]]:
         """Yield what gives the next raw inputs."""
-        for start in range(0, len(self.values), CHUNK_EVENTS):
-            yield functools.partial(np.array, self.values[start : start + CHUNK_EVENTS])
+        for start in range(0, self.events, CHUNK_EVENTS):
+            yield functools.partial(self._read, start)
+
+    def _read(self, start: int) -> NDArray[Any]:
+        """Read one piece; the file is mapped for that long only, so that its pages do not stay in memory."""
+        return np.array(np.load(self.path, mmap_mode="r", allow_pickle=False)[start : start + CHUNK_EVENTS])
 
 
 def _open(path: Path, contract: InputContract) -> _PhysicalEvents | _RawEvents:
@@ -229,7 +233,7 @@ def _open(path: Path, contract: InputContract) -> _PhysicalEvents | _RawEvents:
     if values.ndim != 2 or values.shape[1] != N_INPUTS or values.dtype.kind != "i" or not len(values):
         raise DataError(f"{path}: holds {values.dtype} {values.shape}; expected integers of shape (N, {N_INPUTS}).")
     record = path.parent / DATASET_FILE
-    return _RawEvents(path, values, DatasetRecord.read(record).source_tag if record.is_file() else "")
+    return _RawEvents(path, len(values), DatasetRecord.read(record).source_tag if record.is_file() else "")
 
 
 def _ahead(chunks: Iterable[Callable[[], NDArray[Any]]]) -> Iterator[NDArray[Any]]:

@@ -50,12 +50,17 @@ class VectorRequest:
     options: PatternOptions
 
 
+@dataclass(frozen=True)
+class Reference:
+    """Raw integers, what firmware has to answer, and what computed the answers."""
+
+    inputs: NDArray[np.int64]
+    expected: NDArray[np.int64]
+    origin: str
+
+
 def export_vectors(run: RunFolder, request: VectorRequest, folder: Path) -> Path:
     """Write test vectors of a run to `folder`, read them back, and compare.
-
-    The network's own inputs are those that the ladder compared, with Keras's scores. Hardware integers come from
-    physical events, the validation part of the run or a file; they go through the input contract, and the score is
-    that of the firmware's arithmetic.
 
     Returns
     -------
@@ -82,15 +87,10 @@ def export_vectors(run: RunFolder, request: VectorRequest, folder: Path) -> Path
     contract = InputContract.read(run.stage(DATA) / CONTRACT_FILE)
     if record.input_type != contract.type:
         raise DataError(f"{run.path}: firmware of {record.input_type}, contract of {contract.type}. Convert again.")
-    if values == "network" and request.source is None:
-        inputs, expected, origin = _of_the_ladder(run)
-    else:
-        inputs, expected, origin = _of_events(run, request, contract, hardware=values == "hardware")
-    if len(inputs) < request.events:
-        raise ConfigurationError(f"events {request.events}: there are {len(inputs)} ({origin}).")
+    reference = reference_events(run, contract, request.events, request.source, hardware=values == "hardware")
     vectors = Vectors(
-        np.asarray(inputs[: request.events], dtype=np.int64),
-        np.asarray(expected[: request.events], dtype=np.int64),
+        reference.inputs,
+        reference.expected,
         _columns(contract, hardware=values == "hardware"),
         (Column("score", record.output_type),),
         tuple(t.raw for t in stored_thresholds(run, record.output_type)) if request.format == _TRIGGER_FORMAT else (),
@@ -98,7 +98,7 @@ def export_vectors(run: RunFolder, request: VectorRequest, folder: Path) -> Path
     facts = {
         "run": run.config.name,
         "values": values,
-        "scores": origin,
+        "scores": reference.origin,
         "contract_digest": contract.digest,
         "project_digests": {name: found.digest for name, found in records.items()},
         "versions": versions(),
@@ -118,6 +118,33 @@ def _values(request: VectorRequest) -> str:
     return values
 
 
+def reference_events(
+    run: RunFolder, contract: InputContract, events: int, source: Path | None = None, *, hardware: bool
+) -> Reference:
+    """Return events with the scores that firmware has to give.
+
+    The network's own inputs are those that the ladder compared, with Keras's scores. Hardware integers come from
+    physical events, the validation part of the run or the file `source`; they go through the input contract, and the
+    score is that of the firmware's arithmetic.
+
+    Raises
+    ------
+    ConfigurationError
+        When there are fewer events.
+    DataError
+        When `source` is no file of events.
+    RunFolderError
+        When the run has not climbed the ladder.
+    """
+    if not hardware and source is None:
+        inputs, expected, origin = _of_the_ladder(run)
+    else:
+        inputs, expected, origin = _of_events(run, contract, events, source, hardware=hardware)
+    if len(inputs) < events:
+        raise ConfigurationError(f"events {events}: there are {len(inputs)} ({origin}).")
+    return Reference(np.asarray(inputs[:events], dtype=np.int64), np.asarray(expected[:events], dtype=np.int64), origin)
+
+
 def _of_the_ladder(run: RunFolder) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
     """Return the events that every rung was compared on, and Keras's scores."""
     if EMULATE not in run.manifest().stages:
@@ -126,14 +153,13 @@ def _of_the_ladder(run: RunFolder) -> tuple[NDArray[np.int64], NDArray[np.int64]
 
 
 def _of_events(
-    run: RunFolder, request: VectorRequest, contract: InputContract, *, hardware: bool
+    run: RunFolder, contract: InputContract, events: int, source: Path | None, *, hardware: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
     """Return inputs of physical events, and the scores of the firmware's arithmetic."""
-    if request.source is None:
-        particles: NDArray[np.floating] = load_dataset(run.stage(DATA)).particles["validation"][: request.events]
+    if source is None:
+        particles: NDArray[np.floating] = load_dataset(run.stage(DATA)).particles["validation"][:events]
     else:
-        chunks = list(EventSource((request.source,)).iter_chunks(limit=request.events))
-        particles = np.concatenate(chunks)
+        particles = np.concatenate(list(EventSource((source,)).iter_chunks(limit=events)))
     integers = contract.to_hardware(particles)
     raw = contract.apply(integers)
     result = _engine(run).run(raw)
