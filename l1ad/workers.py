@@ -131,8 +131,14 @@ def map_unordered(
         if not running:
             return
         done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
+        # What succeeded comes first: a failure ends the loop, and finished work must not be lost with it.
+        for future in sorted(done, key=_failed):
             yield running.pop(future), future.result()
+
+
+def _failed(future: Future[Any]) -> bool:
+    """Return whether a future that is done has no result."""
+    return future.cancelled() or future.exception() is not None
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -19,6 +20,18 @@ def draw(seed: int, events: int) -> np.ndarray:
 
 def die(_: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Late:
+    """An executor whose tasks are all done when they are waited for."""
+
+    def __init__(self, executor):
+        self.executor = executor
+
+    def submit(self, function, *arguments):
+        future = self.executor.submit(function, *arguments)
+        wait([future])
+        return future
 
 
 TASKS = {seed: (seed, 5) for seed in range(7)}
@@ -120,3 +133,16 @@ def test_batch_queue_runs_the_same_work(tmp_path, monkeypatch):
     with dask.config.set(dotted), open_executor(1, "slurm") as executor:
         found = dict(map_unordered(executor, pow, {"a": (2, 10)}))
     assert found == {"a": 1024}
+
+
+def test_what_succeeded_beside_a_failure_is_not_lost():
+    def work(number):
+        if number:
+            raise ValueError(f"task {number}")
+        return number
+
+    with ThreadPoolExecutor(4) as executor:
+        found = map_unordered(Late(executor), work, {1: (1,), 2: (2,), 0: (0,), 3: (3,)}, workers=4)
+        assert next(found) == (0, 0)
+        with pytest.raises(ValueError, match="task [123]"):
+            next(found)

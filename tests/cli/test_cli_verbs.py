@@ -69,12 +69,10 @@ def test_step_by_step(run_copy, tmp_path, capsys):
 
     assert main(["emulate", run, "--events", "300"]) == 0
     assert "bit-exact" in capsys.readouterr().out
-    assert [(rung["rung"], rung["events"]) for rung in bits(run_copy)["rungs"]] == [
-        ("keras", 300),
-        ("interpreter", 300),
-        ("native", 300),
-        ("rtl", 300),
-    ]
+    found = {rung["rung"]: rung["events"] for rung in bits(run_copy)["rungs"]}
+    # The rung of the trigger counts clocks, so it has more.
+    assert found.pop("trigger") > 300
+    assert found == dict.fromkeys(("keras", "interpreter", "native", "rtl"), 300)
 
     budget = tmp_path / "budget.yaml"
     budget.write_text("{lut: 90 %, ii: 1}")

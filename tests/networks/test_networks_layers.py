@@ -193,4 +193,5 @@ def test_losses_equal_numpy():
 
 def test_both_architectures_are_in_the_configuration():
     known = NetworkConfig.model_fields["architecture"].annotation.__args__
-    assert sorted(known) == sorted(ARCHITECTURES)
+    # `imported` is a file of the user, not a builder.
+    assert set(known) == {*ARCHITECTURES, "imported"}
