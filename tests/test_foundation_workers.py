@@ -144,5 +144,5 @@ def test_what_succeeded_beside_a_failure_is_not_lost():
     with ThreadPoolExecutor(4) as executor:
         found = map_unordered(Late(executor), work, {1: (1,), 2: (2,), 0: (0,), 3: (3,)}, workers=4)
         assert next(found) == (0, 0)
-        with pytest.raises(ValueError, match="task [123]"):
+        with pytest.raises(ValueError, match=r"task [123]"):
             next(found)
