@@ -97,6 +97,25 @@ class ScoreConfig(_Section):
     integer: int = Field(20, ge=0, le=24, description="of these, bits left of the point; larger scores saturate")
 
 
+class PruningConfig(_Section):
+    """Which share of every kernel is held at zero, and when.
+
+    At the beginning of each epoch from `start_epoch` to `end_epoch` the weights of the smallest magnitude are set to
+    zero, and they stay there. The share rises from 0 to `target` by the cubic polynomial of arXiv:1710.01878, eq. 1.
+    arXiv:2108.03986 prunes half of the weights, epochs 5 to 15, of a trained model.
+    """
+
+    target: float = Field(0.0, ge=0, lt=1, description="share of zeros in every kernel at the end; 0: no pruning")
+    start_epoch: int = Field(2, ge=0, description="quantized epochs before the first weight is held at zero")
+    end_epoch: int = Field(8, gt=0, description="quantized epochs before the share is `target`")
+
+    @model_validator(mode="after")
+    def _check(self) -> PruningConfig:
+        if self.start_epoch >= self.end_epoch:
+            raise ValueError(f"start_epoch ({self.start_epoch}) must be below end_epoch ({self.end_epoch})")
+        return self
+
+
 class TrainingConfig(_Section):
     """Optimizer, loss and stopping of the training (defaults of arXiv:2108.03986 where it states them).
 
@@ -133,7 +152,17 @@ class TrainingConfig(_Section):
     patience: int = Field(10, gt=0, description="early stopping, epochs without improvement")
     reduce_patience: int = Field(3, gt=0, description="plateau: learning rate is reduced after so many such epochs")
     reduce_factor: float = Field(0.3, gt=0, lt=1)
+    pruning: PruningConfig = PruningConfig()
     xla: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainingConfig:
+        if self.pruning.target > 0 and self.pruning.end_epoch >= self.epochs:
+            raise ValueError(
+                f"pruning.end_epoch ({self.pruning.end_epoch}) leaves no epoch at the full share: "
+                f"keep it below epochs ({self.epochs})"
+            )
+        return self
 
 
 class QuantizationConfig(_Section):
@@ -228,4 +257,19 @@ class RunConfig(_Section):
     @model_validator(mode="after")
     def _check(self) -> RunConfig:
         check_name(self.name, "run name")
+        if self.training.pruning.target > 0:
+            self._check_pruning()
         return self
+
+    def _check_pruning(self) -> None:
+        """Refuse pruning where nothing would prune."""
+        if self.network.frontend == "hgq":
+            raise ValueError(
+                "training.pruning does not go with network.frontend hgq, whose price of a bit already removes weights: "
+                "raise quantization.beta instead"
+            )
+        if self.network.architecture == "imported" or self.quantization.training == "post":
+            raise ValueError(
+                "training.pruning needs quantized epochs, which neither an imported network nor "
+                "quantization.training post has: leave it out"
+            )

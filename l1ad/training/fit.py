@@ -15,9 +15,10 @@ from l1ad.errors import ConfigurationError
 from l1ad.events.dataset import Dataset, load_dataset
 from l1ad.networks.architectures import build_decoder, build_encoder, input_shape
 from l1ad.networks.base import load_frontend
-from l1ad.networks.firmware_model import save_model, to_firmware
+from l1ad.networks.firmware_model import load_model, save_model, to_firmware
 from l1ad.networks.layer_ranges import layer_ranges
 from l1ad.networks.learned_bits import LearnedBits, Price, WidthAdam
+from l1ad.networks.pruning import check_zeros
 from l1ad.networks.quantized import bit_operations, copy_weights
 from l1ad.networks.quantizers import parse_quantizer
 from l1ad.networks.vae import VariationalAutoencoder
@@ -92,6 +93,7 @@ def train(config: RunConfig, dataset: Path, folder: Path, callback: EpochCallbac
         else:
             encoder, decoder, progress = job.quantized_phase(teacher, decoder, progress)
         save_model(to_firmware(encoder, spec), folder / FIRMWARE_FILE)
+        check_zeros(load_model(folder / FIRMWARE_FILE), config.training.pruning.target, folder / FIRMWARE_FILE)
         ranges = layer_ranges(encoder, data.inputs["validation"], data.contract.type)
         write_json(folder / LAYERS_FILE, ranges.to_dict())
         if teacher is not None:
@@ -121,7 +123,7 @@ class _Job:
         if epochs == 0:
             return None, None, None
         network = self.config.network.model_copy(update={"frontend": "float"})
-        phase = Phase("float", epochs, options.learning_rate)
+        phase = Phase("float", epochs, options.learning_rate, options.pruning.target > 0 and not quantized)
         encoder, decoder = self._build(network)
         return encoder, decoder, self._run(phase, encoder, decoder, None, ())
 
@@ -133,7 +135,7 @@ class _Job:
         if teacher is not None:
             copy_weights(teacher, encoder)
             rate = options.quantized_learning_rate
-        phase = Phase("quantized", options.epochs, rate)
+        phase = Phase("quantized", options.epochs, rate, options.pruning.target > 0)
         decoder = fresh if decoder is None else decoder
         history = () if before is None else before.history
         return encoder, decoder, self._run(phase, encoder, decoder, teacher, history)

@@ -15,6 +15,7 @@ import numpy as np
 
 from l1ad.config import TrainingConfig
 from l1ad.errors import CheckFailedError, DataError
+from l1ad.networks.pruning import KernelMasks, share_at
 from l1ad.training.checkpoint import EpochRecord, Progress, load_checkpoint, save_checkpoint
 from l1ad.training.targets import EventBatches, disturb
 
@@ -40,11 +41,14 @@ class Phase:
     epochs : int
     learning_rate : float
         At the start.
+    prunes : bool
+        Whether `TrainingConfig.pruning` belongs to this phase.
     """
 
     name: str
     epochs: int
     learning_rate: float
+    prunes: bool = False
 
 
 def train_phase(
@@ -62,9 +66,9 @@ def train_phase(
 ) -> Progress:
     """Train a compiled `model` until the phase ends, resuming from `checkpoint` when it fits `key`.
 
-    The order of events depends on seed, phase and epoch only, and the checkpoint holds the state of the optimizer
-    and of the sampling, so an interrupted training continues with the numbers of an uninterrupted one.
-    On return the model has the weights of the best epoch.
+    The order of events depends on seed, phase and epoch only, and the checkpoint holds the state of the optimizer,
+    of the sampling and of the pruning, so an interrupted training continues with the numbers of an uninterrupted one.
+    On return the model has the weights of the best epoch, among those at the full share of pruned weights.
 
     Returns
     -------
@@ -83,6 +87,7 @@ def train_phase(
             f"training part: {len(train)} events, fewer than a batch of {options.batch_size}. "
             "Give more events or reduce training.batch_size."
         )
+    masks = KernelMasks(model, model.encoder) if phase.prunes else None
     model.build_from(train.take(slice(0, 1))[0])
     model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables]
@@ -95,6 +100,8 @@ def train_phase(
         _log.info("resumed phase %s at epoch %d", phase.name, progress.epoch)
     while not progress.finished:
         model.optimizer.learning_rate = progress.learning_rate
+        if masks is not None:
+            masks.prune(share_at(options.pruning, progress.epoch))
         record = _run_epoch(model, phase, progress.epoch, train, validation, options, seed)
         progress = advance(progress, record, phase, options)
         if progress.best_epoch == progress.epoch:
@@ -120,7 +127,9 @@ def advance(progress: Progress, record: EpochRecord, phase: Phase, options: Trai
     (0.5, False, True)
     """
     epoch = progress.epoch + 1
-    improved = record.validation_loss < progress.best_loss
+    # Epochs before the last weight is pruned show another network: none of them is kept, and none stops the training.
+    pruning = phase.prunes and progress.epoch <= options.pruning.end_epoch
+    improved = pruning or record.validation_loss < progress.best_loss
     wait = 0 if improved else progress.wait + 1
     reduce_wait = 0 if improved else progress.reduce_wait + 1
     rate = progress.learning_rate
