@@ -34,7 +34,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "run": Verb("l1ad.cli.run", "run", "All stages, from events to the report; resumes."),
-    "data": Verb("l1ad.cli.data", "app", "Look at event files and import them."),
+    "data": Verb("l1ad.cli.data", "app", "Generate, import, check and split events."),
     "import-model": Verb("l1ad.cli.import_model", "import_model", "Take a model that QKeras or Keras saved."),
     "train": Verb("l1ad.cli.train", "train", "Train the model of a configuration."),
     "evaluate": Verb("l1ad.cli.evaluate", "evaluate", "ROC curves, thresholds and trigger rates of a run."),

@@ -22,7 +22,7 @@ from l1ad.evaluation.thresholds import trigger_rate_khz
 from l1ad.events.adc2021 import EventFile, EventSource
 from l1ad.events.contract import InputContract
 from l1ad.events.dataset import CONTRACT_FILE, DATASET_FILE, DatasetRecord
-from l1ad.events.files import named_digests, whole_path
+from l1ad.events.files import named_digests, whole_hdf5
 from l1ad.events.layout import N_INPUTS
 from l1ad.pipeline.projects import projects, stored_thresholds
 from l1ad.pipeline.run_folder import RunFolder
@@ -150,7 +150,7 @@ def study_rates(
     raws = np.array([threshold.raw for threshold in thresholds])
     name = ""
     with contextlib.ExitStack() as stack:
-        writer = None if out is None else stack.enter_context(_score_file(out, total, record.output_type))
+        writer, check_disk = stack.enter_context(_score_file(out, total, record.output_type))
         for inputs in _ahead(chunk for source in opened for chunk in source.chunks()):
             result = engine.run(inputs)
             scores = result.outputs[:, 0]
@@ -158,6 +158,7 @@ def study_rates(
             name, seconds = result.engine, seconds + len(scores) / result.events_per_second
             if writer is not None:
                 writer["scores"][done : done + len(scores)] = scores
+                check_disk()
             done += len(scores)
             if progress is not None:
                 progress(done, total)
@@ -290,14 +291,18 @@ def _rates(
 
 
 @contextlib.contextmanager
-def _score_file(path: Path, events: int, score_type: FixedType) -> Iterator[Any]:
-    """Open an HDF5 file with the empty dataset ``scores``, which appears at the end of the block."""
-    import h5py
+def _score_file(path: Path | None, events: int, score_type: FixedType) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Give an HDF5 file with the empty dataset ``scores``, and a call that raises when the disk is full.
 
+    The file appears at the end of the block. Without `path` there is none.
+    """
+    if path is None:
+        yield None, lambda: None
+        return
     kind = np.int32 if score_type.width <= 31 else np.int64
-    with whole_path(path) as part, h5py.File(part, "w") as file:
+    with whole_hdf5(path) as (file, check_disk):
         file.create_dataset("scores", shape=(events,), dtype=kind, chunks=(min(events, CHUNK_EVENTS),))
-        yield file
+        yield file, check_disk
 
 
 def _describe(file: Any, study: RateStudy, rung: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource as limits
 import shutil
 from pathlib import Path
 
@@ -122,6 +123,19 @@ def test_an_interruption_leaves_no_file(finished, events, tmp_path) -> None:
     with pytest.raises(KeyboardInterrupt):
         study_rates(finished, [events], out=tmp_path / "scores.h5", progress=interrupt)
     assert [p.name for p in tmp_path.iterdir()] == []
+
+
+def test_a_full_disk_leaves_no_file(finished, events, tmp_path) -> None:
+    """The system itself stops every file at 4 kB, as a quota would."""
+    study_rates(finished, [events])
+    soft, hard = limits.getrlimit(limits.RLIMIT_FSIZE)
+    limits.setrlimit(limits.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(RunFolderError, match=r"scores\.h5.*cannot be written"):
+            study_rates(finished, [events], out=tmp_path / "scores.h5")
+    finally:
+        limits.setrlimit(limits.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_events_of_another_sample_have_no_rate(run_copy, events) -> None:
