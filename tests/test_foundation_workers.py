@@ -116,11 +116,13 @@ def test_queue_without_settings_names_the_file():
 
 def test_batch_queue_runs_the_same_work(tmp_path, monkeypatch):
     dask = pytest.importorskip("dask", reason="Dask is not installed (extra dask)")
-    # A queue of one machine: sbatch starts the job's script in the background and prints its number.
+    # A queue of one machine: sbatch starts a copy of the job's script in the background and prints its number.
+    # Dask deletes the script when sbatch returns.
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, text in {
-        "sbatch": '#!/bin/sh\nfor script; do :; done\nsh "$script" >"$LOG" 2>&1 &\necho "Submitted batch job $!"\n',
+        "sbatch": '#!/bin/sh\nfor script; do :; done\ncp "$script" "$LOG.sh"\nsh "$LOG.sh" >"$LOG" 2>&1 &\n'
+        'echo "Submitted batch job $!"\n',
         "scancel": '#!/bin/sh\nkill "$1" 2>/dev/null\nexit 0\n',
     }.items():
         (programs / name).write_text(text)
