@@ -5,18 +5,22 @@
 #   VENV=DIR      the virtual environment (default .venv)
 #   EXTRA=NAME    qkeras (default) or hgq: the two cannot share an environment
 #   CONFIG=FILE   what `make demo` runs
+#   MODELS=NAME   which reference models `make models` makes again (default all)
 
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-heavy lint bench doctor clean
+.PHONY: help setup demo models table test test-heavy lint bench doctor clean
 
 VENV ?= .venv
 EXTRA ?= qkeras
 CONFIG ?= models/dense_vae/config.yaml
+MODELS ?= dense_vae cnn_vae
 export VENV EXTRA
 
 help:
 	@echo 'make demo        set up, then run events -> train -> evaluate -> convert -> emulate -> synthesize -> report'
+	@echo 'make models      train, evaluate and convert the reference models in models/ again, and write their cards'
+	@echo 'make table       train all families float, quantized and rounded, and write docs/families.md'
 	@echo 'make test        set up, then run ruff, mypy, the import contracts and the tests'
 	@echo 'make test-heavy  the tests that take minutes of CPU'
 	@echo 'make lint        ruff, mypy and the import contracts alone'
@@ -25,13 +29,24 @@ help:
 	@echo 'make setup       the virtual environment alone'
 	@echo 'make clean       remove caches and build outputs; runs/ and the virtual environment stay'
 	@echo
-	@echo 'Variables: VENV=$(VENV) EXTRA=$(EXTRA) CONFIG=$(CONFIG)'
+	@echo 'Variables: VENV=$(VENV) EXTRA=$(EXTRA) CONFIG=$(CONFIG) MODELS="$(MODELS)"'
 
 setup:
 	@sh .ci/setup
 
 demo: setup
 	@"$$VENV/bin/l1ad" run "$(CONFIG)"
+
+models: setup
+	@for name in $(MODELS); do \
+		"$$VENV/bin/l1ad" train "models/$$name/config.yaml" && \
+		"$$VENV/bin/l1ad" evaluate "runs/$$name" && \
+		"$$VENV/bin/l1ad" convert "runs/$$name" && \
+		"$$VENV/bin/l1ad" export model "runs/$$name" --out "models/$$name" || exit $$?; \
+	done
+
+table: setup
+	@"$$VENV/bin/python" benchmarks/make_family_table.py
 
 test: setup
 	@"$$VENV/bin/python" -m pytest -n 2 --dist loadfile -m 'not heavy'

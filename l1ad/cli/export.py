@@ -9,7 +9,7 @@ import typer
 
 from l1ad.cli.options import RunArgument
 
-app = typer.Typer(no_args_is_help=True, help="Write test vectors for boards, or an emulator for CMSSW.")
+app = typer.Typer(no_args_is_help=True, help="Write a reference model, test vectors, or an emulator for CMSSW.")
 
 OutFolder = Annotated[Path, typer.Option(help="New or empty folder to write to.")]
 
@@ -74,3 +74,22 @@ def cmssw(
     path = export_cmssw(opened, options, out, events=events, build=build)
     note(f"{events:,} events equal the reference" if build else "not compiled: run `make check` in the folder")
     say(str(path))
+
+
+@app.command()
+def model(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option("--out", "--to", help="New folder, or one with the config.yaml of the run.")],
+) -> None:
+    """Write a run as a reference model: config, card, weights, inputs.json, thresholds, metrics, manifest.
+
+    A former reference model in the folder is replaced. What was written is checked before the folder appears: digests,
+    weights, and the scores of recorded events. `l1ad check FOLDER` does that again at any time.
+    """
+    from l1ad.cli.terminal import note, say
+    from l1ad.pipeline.reference.export import export_model
+    from l1ad.pipeline.run_folder import open_run
+
+    found = export_model(open_run(run), out)
+    note(f"{found.events} recorded events give the same scores again; a changed weight is seen")
+    say(str(out))

@@ -40,7 +40,7 @@ VERBS = {
     "evaluate": Verb("l1ad.cli.evaluate", "evaluate", "ROC curves, thresholds and trigger rates of a run."),
     "convert": Verb("l1ad.cli.convert", "convert", "Write the firmware projects of a run."),
     "emulate": Verb("l1ad.cli.emulate", "emulate", "Simulate the firmware and compare every integer with Keras."),
-    "export": Verb("l1ad.cli.export", "app", "Write test vectors for boards, or an emulator for CMSSW."),
+    "export": Verb("l1ad.cli.export", "app", "Write a reference model, test vectors, or an emulator for CMSSW."),
     "synth": Verb("l1ad.cli.synth", "synth", "Estimate resources and timing, and hold them against the budget."),
     "check": Verb("l1ad.cli.check", "check", "Hold a run and the reports of its tools against a budget."),
     "validate": Verb("l1ad.cli.validate", "app", "Compare samples: reference and data, float and firmware."),

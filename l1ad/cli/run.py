@@ -23,18 +23,19 @@ def run(
     """Run all stages: events, training, evaluation, conversion, emulation, synthesis, report.
 
     Stages whose inputs, configuration and code are unchanged are not run again; an interrupted run goes on where it
-    stopped. The last line is the path of the report page. The exit code is 1 when an integer differs or the budget
+    stopped. With the folder of a reference model instead of a configuration, its weights are taken and nothing is
+    trained. The last line is the path of the report page. The exit code is 1 when an integer differs or the budget
     is exceeded.
     """
     from l1ad.cli.results import show_results
     from l1ad.cli.terminal import say
     from l1ad.cli.watcher import Watcher
-    from l1ad.config import load_config
     from l1ad.errors import CheckFailedError
+    from l1ad.pipeline.reference.start import run_config
     from l1ad.pipeline.run import run_all
     from l1ad.pipeline.run_folder import open_run
 
-    settings = load_config(config, overrides or ())
+    settings = run_config(config, overrides or ())
     try:
         with Watcher() as watcher:
             page = run_all(settings, runs, start=start, force=force, observer=watcher)

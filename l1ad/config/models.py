@@ -79,6 +79,9 @@ class NetworkConfig(_Section):
     round_bits: int | None = Field(
         None, ge=2, le=18, description="imported: bits of weights that have no exact form; null: they are refused"
     )
+    reference: str | None = Field(
+        None, description="folder of a reference model: its weights are taken, nothing is trained"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> NetworkConfig:

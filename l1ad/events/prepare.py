@@ -47,7 +47,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class _Sources:
+class Sources:
     """The events of a run and what is known about them."""
 
     background: EventSource
@@ -86,7 +86,7 @@ def prepare_dataset(config: RunConfig, folder: Path, progress: Progress | None =
         When the folder cannot be written. A former dataset is kept while the new one is not complete.
     """
     report = progress if progress is not None else _silent
-    sources = _open_sources(config.data)
+    sources = open_sources(config.data)
     fixed_type = FixedType(True, config.inputs.width, config.inputs.integer)
     counts, contract = _first_pass(config.data, sources, fixed_type, report)
     if config.inputs.contract is not None:
@@ -114,12 +114,12 @@ def prepare_dataset(config: RunConfig, folder: Path, progress: Progress | None =
     return record
 
 
-def _open_sources(data: DataConfig) -> _Sources:
+def open_sources(data: DataConfig) -> Sources:
     """Return the files of the configuration, or the embedded sample when it names none."""
     if data.background is None:
         sample = open_sample()
         acceptance = sample.acceptance if data.acceptance is None else data.acceptance
-        return _Sources(sample.background, sample.signals, sample.source_tag, acceptance, (sample.manifest["what"],))
+        return Sources(sample.background, sample.signals, sample.source_tag, acceptance, (sample.manifest["what"],))
     background = EventSource((Path(data.background),))
     signals = {name: EventSource((Path(path),)) for name, path in data.signals.items()}
     tags = list(dict.fromkeys(tag for s in (background, *signals.values()) for tag in s.source_tags()))
@@ -128,11 +128,11 @@ def _open_sources(data: DataConfig) -> _Sources:
         warnings.append(f"The files come from different sources: {', '.join(tags)}.")
     if "unknown" in tags:
         warnings.append("A file carries no source tag; `l1ad data import` writes one.")
-    return _Sources(background, signals, "+".join(tags), data.acceptance, tuple(warnings))
+    return Sources(background, signals, "+".join(tags), data.acceptance, tuple(warnings))
 
 
 def _first_pass(
-    data: DataConfig, sources: _Sources, fixed_type: FixedType, report: Progress
+    data: DataConfig, sources: Sources, fixed_type: FixedType, report: Progress
 ) -> tuple[dict[str, int], InputContract]:
     """Count the parts of the background and derive the contract from the training part."""
     histogram, counts = HardwareHistogram(), np.zeros(len(PARTS), dtype=np.int64)
@@ -158,7 +158,7 @@ def _given_contract(path: Path, fixed_type: FixedType) -> InputContract:
 
 
 def _split_chunks(
-    data: DataConfig, sources: _Sources, what: str, report: Progress
+    data: DataConfig, sources: Sources, what: str, report: Progress
 ) -> Iterator[tuple[NDArray[np.floating], NDArray[np.int8]]]:
     """Yield chunks of the background with the part of each event."""
     total = min(len(sources.background), data.max_background or len(sources.background))
@@ -171,7 +171,7 @@ def _split_chunks(
 
 def _write_background(
     data: DataConfig,
-    sources: _Sources,
+    sources: Sources,
     contract: InputContract,
     counts: dict[str, int],
     staging: Path,
@@ -214,7 +214,7 @@ def _write_signal(
     return total, saturated
 
 
-def _source_digests(sources: _Sources) -> dict[str, str]:
+def _source_digests(sources: Sources) -> dict[str, str]:
     """Return file name -> SHA-256 of the files that were read."""
     paths = [path for source in (sources.background, *sources.signals.values()) for path in source.paths]
     return named_digests(paths)

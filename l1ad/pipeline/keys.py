@@ -7,6 +7,7 @@ from pathlib import Path
 from l1ad import __version__
 from l1ad.config import RunConfig
 from l1ad.errors import RunFolderError
+from l1ad.pipeline.reference.record import MANIFEST_FILE as REFERENCE_MANIFEST
 from l1ad.pipeline.run_folder import CONFIG_FILE, RUNS, Manifest, RunFolder, without_stages
 from l1ad.pipeline.stages import CONVERT, DATA, REPORT, STAGES, SYNTH, TRAIN
 from l1ad.pipeline.vendor import RESULTS
@@ -106,8 +107,11 @@ def _sources(config: RunConfig) -> dict[str, str]:
 
 
 def _model_sources(config: RunConfig) -> dict[str, str]:
-    """Return the digests of the files of an imported network; none for one that is trained here."""
-    return _digests([name for name in (config.network.file, config.network.predictions) if name is not None])
+    """Return the digests of the files of a network that is not trained here; none for one that is."""
+    network = config.network
+    if network.reference is not None:
+        return _digests([str(Path(network.reference) / REFERENCE_MANIFEST)])
+    return _digests([name for name in (network.file, network.predictions) if name is not None])
 
 
 def _digests(names: list[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from l1ad.hardware.fixed_point import quantize
 from l1ad.networks.firmware_model import load_model
 from l1ad.networks.inference import latent_outputs, run_firmware_model
 from l1ad.pipeline.observer import Observer
+from l1ad.pipeline.reference.start import take_reference
 from l1ad.pipeline.run_folder import RunFolder
 from l1ad.pipeline.stages import DATA, EVALUATE, TRAIN
 from l1ad.provenance import whole_file
@@ -36,7 +37,11 @@ def run_data(run: RunFolder, observer: Observer) -> None:
 
 
 def run_train(run: RunFolder, observer: Observer) -> None:
-    """Train the network, or import the one that was trained elsewhere; an interrupted training goes on."""
+    """Train the network, or take the weights of another; an interrupted training goes on."""
+    if run.config.network.reference is not None:
+        observer.step(f"weights of {run.config.network.reference}")
+        take_reference(run.config, run.stage(TRAIN))
+        return
     if run.config.network.architecture == "imported":
         observer.step(f"import of {run.config.network.file}")
         import_network(run.config, load_dataset(run.stage(DATA)), run.stage(TRAIN))

@@ -16,6 +16,7 @@ from l1ad.config import RunConfig, dump_config, load_config
 from l1ad.config.load import parse_config
 from l1ad.errors import DataError, RunFolderError
 from l1ad.pipeline.preflight import check_config
+from l1ad.pipeline.reference.record import find_reference
 from l1ad.provenance import file_digest, folder_digests, write_json, write_text
 from l1ad.records import Record
 
@@ -147,11 +148,18 @@ def create_run(config: RunConfig, runs: Path = RUNS) -> RunFolder:
 def open_run(path: Path) -> RunFolder:
     """Open the folder of a run: a path, or a name below ``runs/``.
 
+    The folder of a reference model opens a run below ``runs/`` with its weights, which is made when there is none.
+
     Raises
     ------
     RunFolderError
         When there is no run.
     """
+    reference = find_reference(path)
+    if reference is not None:
+        from l1ad.pipeline.reference.start import open_reference
+
+        return open_reference(reference, RUNS)
     for folder in (path, RUNS / path):
         if (folder / CONFIG_FILE).is_file():
             if (folder / MANIFEST_FILE).exists():

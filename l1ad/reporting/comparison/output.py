@@ -18,6 +18,7 @@ from l1ad.reporting.comparison.figure import physics_plots
 from l1ad.reporting.comparison.records import Comparison
 from l1ad.reporting.html import template_environment
 from l1ad.reporting.labels import quantity_name, unit_of
+from l1ad.reporting.markdown import markdown_table, markdown_text
 
 #: Stem of the files in a folder.
 STEM = "comparison"
@@ -76,10 +77,10 @@ def render_markdown(comparison: Comparison) -> str:
     """Return the comparison as Markdown, for a merge request or a logbook."""
     labels = [run.label for run in comparison.runs]
     lines = [f"# {' and '.join(labels[1:])} against {labels[0]}", "", _verdict_line(comparison), ""]
-    lines += [f"- {_markdown(regression.text)}" for regression in comparison.regressions]
-    lines += [line for warning in comparison.warnings for line in ("", f"> {_markdown(warning)}")] + [""]
+    lines += [f"- {markdown_text(regression.text)}" for regression in comparison.regressions]
+    lines += [line for warning in comparison.warnings for line in ("", f"> {markdown_text(warning)}")] + [""]
     for title, table in [found for found in _tables(comparison) if found[1].rows]:
-        lines += [f"## {title}", "", *_markdown_table(table), ""]
+        lines += [f"## {title}", "", *markdown_table(table), ""]
     lines += ["## Tolerances", "", _tolerances(comparison), ""]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
 
@@ -151,16 +152,3 @@ def _tolerance(name: str, text: str) -> str:
     """Return one tolerance with the name and the unit that people read."""
     unit = "" if text.endswith("%") else unit_of(name, "", 2.0)
     return f"{quantity_name(name)} {text}{f' {unit}' if unit else ''}"
-
-
-def _markdown(text: str) -> str:
-    """Return text that Markdown shows as it is."""
-    plain = " ".join(text.split())
-    return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", plain)
-
-
-def _markdown_table(table: Table) -> list[str]:
-    """Return a table as lines of Markdown."""
-    header, *rows = table.plain()
-    lines = [header, ["---"] * len(header), *rows]
-    return ["| " + " | ".join(cell if cell == "---" else _markdown(cell) for cell in line) + " |" for line in lines]
