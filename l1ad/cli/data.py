@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from l1ad.events.adc2021 import EventSource
     from l1ad.events.summary import EventSummary
 
-app = typer.Typer(no_args_is_help=True, help="Generate, import, fetch, check and split events; derive the input contract.")
+app = typer.Typer(
+    no_args_is_help=True, help="Generate, import, fetch, check and split events; derive the input contract."
+)
 app.command("import")(import_files)
 app.command("generate")(generate_events)
 app.command("check")(check_events)
