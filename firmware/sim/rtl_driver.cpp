@@ -3,7 +3,7 @@
 // Compiled against the model that `verilator --cc --prefix Vdut` writes. The module has one packed input and one
 // packed output vector, L1AD_IN and L1AD_OUT, element 0 in the lowest bits, and a clock `clk` or no clock at all.
 //
-// usage: rtl inputs outputs n_inputs in_bits n_outputs out_bits out_signed count interval flush
+// usage: rtl inputs outputs n_inputs in_bits n_outputs out_bits out_signed count interval flush [+name=value ...]
 //     inputs   int64 little-endian, n_inputs an event, each the low in_bits of the integer
 //     outputs  int64 little-endian, n_outputs a clock, count*interval+flush clocks
 // An event stays at the input for `interval` clocks, the last one for `flush` more. Row k of the outputs is the port
@@ -39,14 +39,16 @@ void get(const Port &port, std::int64_t *values, std::size_t count, std::size_t 
 } // namespace
 
 int main(int argc, char **argv) {
-    if (argc != 11)
-        fail("usage: rtl inputs outputs n_inputs in_bits n_outputs out_bits out_signed count interval flush");
+    if (argc < 11)
+        fail("usage: rtl inputs outputs n_inputs in_bits n_outputs out_bits out_signed count interval flush "
+             "[+name=value ...]");
     const std::size_t n_inputs = number(argv[3]), in_bits = number(argv[4]);
     const std::size_t n_outputs = number(argv[5]), out_bits = number(argv[6]);
     const bool out_signed = number(argv[7]) != 0;
     const std::size_t count = number(argv[8]), interval = number(argv[9]), flush = number(argv[10]);
 
     VerilatedContext context;
+    context.commandArgs(argc, argv);
     auto model = std::make_unique<Vdut>(&context);
     if (n_inputs * in_bits > capacity(model->L1AD_IN) || n_outputs * out_bits > capacity(model->L1AD_OUT))
         fail("the ports of the module are narrower than the project says");

@@ -27,8 +27,8 @@ def check(
     Counted are the simulation and the synthesis of the run, and with --reports what vendor tools wrote. For each
     limit the most true stage decides, or the stage that the limit names. An estimate is shown with its band: it fails
     when the central value exceeds the limit, and passes with a warning when the limit lies inside the band. The exit
-    code is 1 when a limit is exceeded or was not measured, or a co-simulation failed; the message says by how much and
-    which file.
+    code is 1 when a limit is exceeded or was not measured, an integer of the ladder differs, or a co-simulation failed;
+    the message says by how much and which file.
     """
     from l1ad.cli.terminal import note, say, show_table
     from l1ad.errors import CheckFailedError, ConfigurationError

@@ -238,6 +238,7 @@ class SynthesisConfig(_Section):
     """Resource estimates without a licence."""
 
     workers: int = Field(0, ge=0, description="processes; 0: one a core")
+    netlist: bool = Field(True, description="keep what Yosys mapped, simulate it and compare every integer")
     budget: BudgetConfig = BudgetConfig()
 
 

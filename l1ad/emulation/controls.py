@@ -9,11 +9,10 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from l1ad.emulation.csim import WEIGHTS, build_csim
+from l1ad.emulation.hls_weights import read_arrays, write_weight
 from l1ad.emulation.interpreter import PROGRAM, load_interpreter
 from l1ad.emulation.native import build_native
 from l1ad.emulation.project import OpenProject, copy_project
@@ -21,7 +20,7 @@ from l1ad.emulation.rtl import build_rtl
 from l1ad.emulation.vectors import Integers
 from l1ad.errors import DataError
 from l1ad.provenance import folder_digests
-from l1ad.records import FirmwareProject, FixedType, NegativeControl
+from l1ad.records import FirmwareProject, NegativeControl
 
 #: Flips that are tried until one reaches the output. A flip may have no effect: a unit that is off in all events,
 #: a bit that saturation hides. Those are named in the control as well.
@@ -31,18 +30,6 @@ _TRIES = 4
 _ADD, _SUBTRACT = 0, 1
 #: An adder of alkaid's Verilog; the last parameter says whether it subtracts (verilog/comb.py).
 _ADDER = re.compile(r"(shift_adder #\([-\d,]*,)([01])(\) (op_\d+))")
-_ARRAY = re.compile(r"^(\w+) (\w+?)(\d+)\[\d+\](?: = \{([^}]*)\})?;", re.MULTILINE)
-_TYPEDEF = re.compile(r"typedef ap_(u?)(fixed|int)<(\d+)(?:,\s*(-?\d+))?[^>]*> (\w+);")
-
-
-@dataclass(frozen=True)
-class _Weights:
-    """One array of weights as hls4ml writes it: the same numbers in a header and, perhaps, in a text file."""
-
-    name: str
-    number: int
-    type_name: str
-    values: tuple[Decimal, ...]
 
 
 def control_csim(project: OpenProject, build_folder: Path, inputs: Integers, expected: Integers) -> NegativeControl:
@@ -218,10 +205,7 @@ def _redigested(project: OpenProject, folder: Path) -> FirmwareProject:
 
 def _flip_weight(folder: Path, number: int) -> str | None:
     """Flip the lowest bit of one weight in the copy `folder` and say which; None when there is no such array."""
-    types = _types((folder / "firmware" / "defines.h").read_text(encoding="utf-8"))
-    arrays = [
-        a for path in sorted((folder / WEIGHTS).glob("*.h")) if (a := _read_weights(path)) and a.type_name in types
-    ]
+    arrays, types = read_arrays(folder)
     # A weight matrix is named w<layer>; a bias b<layer>. The last matrix is the nearest to the output.
     arrays.sort(key=lambda a: (a.name.rstrip("0123456789") == "w", a.number), reverse=True)
     if number >= len(arrays):
@@ -229,44 +213,9 @@ def _flip_weight(folder: Path, number: int) -> str | None:
     array = arrays[number]
     fixed_type = types[array.type_name]
     index = max(range(len(array.values)), key=lambda i: abs(array.values[i]))
-    scale = Decimal(2) ** fixed_type.fraction
-    raw = int((array.values[index] * scale).to_integral_value(rounding="ROUND_FLOOR"))
-    text = f"{Decimal(raw ^ 1) / scale:f}"
-    for path in sorted((folder / WEIGHTS).glob(f"{array.name}.*")):
-        _replace_number(path, index, text)
+    raw = array.raw(index, fixed_type)
+    write_weight(folder, array, index, raw ^ 1, fixed_type)
     return f"{WEIGHTS}/{array.name}[{index}]: {raw} became {raw ^ 1} ({fixed_type})"
-
-
-def _types(defines: str) -> dict[str, FixedType]:
-    """Return the plain fixed-point types that ``defines.h`` names."""
-    types = {}
-    for unsigned, kind, width, integer, name in _TYPEDEF.findall(defines):
-        if (kind == "int") == (integer == ""):
-            types[name] = FixedType(not unsigned, int(width), int(integer or width))
-    return types
-
-
-def _read_weights(path: Path) -> _Weights | None:
-    """Read a weight header; None when it holds something else, such as compressed weights."""
-    for type_name, prefix, number, numbers in _ARRAY.findall(path.read_text(encoding="utf-8")):
-        if numbers:
-            try:
-                values = tuple(Decimal(item.strip()) for item in numbers.split(","))
-            except InvalidOperation:
-                return None
-            return _Weights(prefix + number, int(number), type_name, values)
-    return None
-
-
-def _replace_number(path: Path, index: int, text: str) -> None:
-    """Replace the number at `index` in the braces of a header, or in a text file."""
-    content = path.read_text(encoding="utf-8")
-    start, stop = 0, len(content)
-    if path.suffix == ".h":
-        start, stop = content.index("] = {") + len("] = {"), content.rindex("};")
-    numbers = content[start:stop].split(",")
-    numbers[index] = text
-    path.write_text(content[:start] + ",".join(numbers) + content[stop:], encoding="utf-8")
 
 
 def _flip_adder(folder: Path, number: int) -> str | None:

@@ -71,6 +71,33 @@ class RtlSimulation:
         ToolError
             When the program fails, crashes, or leaves a short file.
         """
+        return self._drive(inputs, interval, flush)[0]
+
+    def run_mutant(self, inputs: npt.ArrayLike, *, latency: int, number: int) -> tuple[Integers, str]:
+        """Run one event a clock with one bit flipped, in a model that was built with mutants.
+
+        Parameters
+        ----------
+        inputs : array_like of int, shape (N, n_inputs)
+            Raw integers of the project's input type.
+        latency : int
+            Clocks from event to result.
+        number : int
+            Mutant to choose; 0 for the whole design.
+
+        Returns
+        -------
+        array of int64, shape (N, n_outputs)
+            Raw integers of the project's output type.
+        str
+            What the model printed.
+        """
+        rows, printed = self._drive(inputs, 1, latency, f"+mutation={number}")
+        first = max(latency - 1, 0)
+        return rows[first : first + len(rows) - latency], printed
+
+    def _drive(self, inputs: npt.ArrayLike, interval: int, flush: int, *options: str) -> tuple[Integers, str]:
+        """Return the output port after every rising edge, and what the model printed."""
         record = self.project.record
         events = check_events(inputs, record.input_type, record.n_inputs, "inputs of the RTL simulation")
         # Bits that the module does not read are cut off, as by its own truncating input quantizer.
@@ -82,9 +109,9 @@ class RtlSimulation:
             types = self.ports
             arguments: list[object] = [source, target, record.n_inputs, types.input.width, record.n_outputs]
             arguments += [types.output.width, int(types.output.signed), len(events), interval, flush]
-            run_tool([str(self.program), *map(str, arguments)], what=what)
+            printed = run_tool([str(self.program), *map(str, arguments), *options], what=what)
             found = read_integers(target, (len(events) * interval + flush, record.n_outputs), what)
-        return _shift(found, record.output_type.fraction - types.output.fraction)
+        return _shift(found, record.output_type.fraction - types.output.fraction), printed
 
     def run(self, inputs: npt.ArrayLike, *, latency: int) -> SimulationResult:
         """Run one event a clock and return the outputs `latency` clocks later.
@@ -139,8 +166,8 @@ def build_rtl(project: OpenProject, build_folder: Path, *, fast: bool = True) ->
     if project.record.backend != "verilog" or not sources:
         raise DataError(f"{project.folder}: backend {project.record.backend}; expected verilog with src/*.v.")
     verilator, compiler = find_verilator(), find_compiler()
-    unit = Unit(resource(_DRIVER), ("-O2", f"-DL1AD_IN={INPUT_PORT}", f"-DL1AD_OUT={OUTPUT_PORT}"))
-    ports = _port_types(project)
+    unit = driver_unit()
+    ports = port_types(project)
     _require_exact(project, ports)
     digests = {name: project.record.files[name] for name in sources}
     tools = [file_digest(unit.source), file_digest(resource(_PORTS)), unit.flags, str(verilator), str(compiler), fast]
@@ -156,7 +183,12 @@ def build_rtl(project: OpenProject, build_folder: Path, *, fast: bool = True) ->
     return RtlSimulation(project, folder / "rtl", ports, verilator, compiler)
 
 
-def _port_types(project: OpenProject) -> PortTypes:
+def driver_unit() -> Unit:
+    """Return the driver of a network and its flags."""
+    return Unit(resource(_DRIVER), ("-O2", f"-DL1AD_IN={INPUT_PORT}", f"-DL1AD_OUT={OUTPUT_PORT}"))
+
+
+def port_types(project: OpenProject) -> PortTypes:
     """Return how the elements lie on the ports: on those of alkaid's wrapper, or of the module itself."""
     record = project.record
     if SIGNALS in record.files:

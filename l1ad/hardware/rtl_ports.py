@@ -50,17 +50,36 @@ def wrapper_ports(folder: Path, top: str, n_inputs: int, n_outputs: int) -> Port
     DataError
         When alkaid's record is damaged or says something else.
     """
+    inputs, outputs = element_types(folder, n_inputs, n_outputs)
+    wrapper = top + WRAPPER
+    return PortTypes(wrapper, _common_type(inputs), _common_type(outputs), has_clock(folder, wrapper))
+
+
+def element_types(folder: Path, n_inputs: int, n_outputs: int) -> tuple[list[FixedType], list[FixedType]]:
+    """Return the types of the elements of alkaid's own ports, which are packed without gaps, the first lowest.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the project.
+    n_inputs, n_outputs : int
+        Elements that the ports must have. One that is never used has 0 bits.
+
+    Raises
+    ------
+    DataError
+        When alkaid's record is damaged or says something else.
+    """
     path = folder / SIGNALS
     try:
         signals = _signals(json.loads(gzip.decompress(path.read_bytes())))
-        found = [_common_type(signals[name]) for name in (INPUT_PORT, OUTPUT_PORT)]
-        counts = [len(signals[name]) for name in (INPUT_PORT, OUTPUT_PORT)]
+        found = [[_type(precision) for precision in signals[name]] for name in (INPUT_PORT, OUTPUT_PORT)]
     except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError) as error:
         raise DataError(f"{path}: not a record of alkaid's signals ({error!r}).") from error
+    counts = [len(types) for types in found]
     if counts != [n_inputs, n_outputs]:
         raise DataError(f"{path}: ports of {counts} elements; expected {[n_inputs, n_outputs]}.")
-    wrapper = top + WRAPPER
-    return PortTypes(wrapper, found[0], found[1], has_clock(folder, wrapper))
+    return found[0], found[1]
 
 
 def has_clock(folder: Path, module: str) -> bool:
@@ -85,6 +104,14 @@ def _signals(state: dict[str, Any]) -> dict[str, list[list[int]]]:
     return {str(end[0]): end[2] for end in ends if end is not None}
 
 
-def _common_type(precisions: list[list[int]]) -> FixedType:
-    signed, integer, fraction = (max(int(column) for column in part) for part in zip(*precisions, strict=True))
+def _type(precision: list[int]) -> FixedType:
+    signed, integer, fraction = (int(bits) for bits in precision)
+    return FixedType(bool(signed), signed + integer + fraction, signed + integer)
+
+
+def _common_type(types: list[FixedType]) -> FixedType:
+    """Return the smallest type that holds all of them."""
+    signed = max(int(item.signed) for item in types)
+    integer = max(item.integer - int(item.signed) for item in types)
+    fraction = max(item.fraction for item in types)
     return FixedType(bool(signed), signed + integer + fraction, signed + integer)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from l1ad.hardware.limits import Limits, band_warnings, check_limits, excess
 from l1ad.hardware.parts import resolve_part
+from l1ad.pipeline.run import rung_failures
 from l1ad.pipeline.run_folder import RunFolder
-from l1ad.pipeline.stages import BITS_FILE, EMULATE, SYNTH
+from l1ad.pipeline.stages import BITS_FILE, EMULATE, NETLIST, SYNTH
 from l1ad.pipeline.vendor import kept_results
 from l1ad.records import BitReport, BudgetReport, Measurement, Record
 from l1ad.synthesis.reports.folder import read_reports
@@ -25,7 +26,8 @@ class CheckReport(Record):
     budget : BudgetReport
         A line for each limit.
     failures : tuple of str
-        What exceeds or was not measured, by how much and from which file, and reports that failed themselves.
+        What exceeds or was not measured, by how much and from which file, rungs of the ladder on which an integer
+        differs, and reports that failed themselves.
         Empty when the check passed.
     warnings : tuple of str
         What a reader of the numbers has to know.
@@ -71,6 +73,7 @@ def check_run(run: RunFolder, limits: Limits, reports: Path | None = None) -> Ch
         for line in budget.lines
         if not line.passed
     ]
+    failures += rung_failures(run, EMULATE, NETLIST)
     warnings = tuple(w for found in sets for w in (*found.all_warnings, *_clock_warning(run, found)))
     warnings += tuple(f"log {name}: {line}" for found in sets for name, line in found.log_errors.items())
     return CheckReport(

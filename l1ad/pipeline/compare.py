@@ -100,7 +100,7 @@ def _from_folder(run: RunFolder) -> LoadedRun:
         raise RunFolderError(f"{run.path}: no stage has finished. Run: l1ad run {run.path / CONFIG_FILE}")
     report = gather(run, manifest)
     check_report(report, str(run.path))
-    expected = stages_of(run.config.network.frontend, run.config.conversion.backends)
+    expected = stages_of(run.config.network.frontend, run.config.conversion.backends, run.config.synthesis.netlist)
     open_stages = [name for name in expected if name not in manifest.stages and name != REPORT]
     warnings = []
     if open_stages:

@@ -21,6 +21,7 @@ from l1ad.hardware.fixed_point import cast
 from l1ad.hardware.parts import resolve_part
 from l1ad.networks.firmware_model import load_model
 from l1ad.networks.inference import KerasOutputs, producers, run_firmware_model
+from l1ad.pipeline.netlist import CELLS_FOLDER
 from l1ad.pipeline.observer import Observer
 from l1ad.pipeline.projects import projects
 from l1ad.pipeline.run_folder import RunFolder
@@ -152,6 +153,7 @@ def run_synth(run: RunFolder, observer: Observer) -> None:
         run.stage(CONVERT) / "verilog",
         run.build / SYNTH,
         workers=run.config.synthesis.workers,
+        netlist=run.stage(SYNTH) / CELLS_FOLDER if run.config.synthesis.netlist else None,
         progress=lambda done, total, name: observer.advance(done, total, name),
     )
     write_synthesis(report, run.stage(SYNTH))

@@ -12,7 +12,7 @@ from l1ad.errors import CheckFailedError, ConfigurationError, nearest
 from l1ad.pipeline.keys import current, inputs_digest, stage_key
 from l1ad.pipeline.observer import Observer, Silent
 from l1ad.pipeline.run_folder import RUNS, Manifest, RunFolder, StageEntry, create_run, locked, without_stages
-from l1ad.pipeline.stages import BITS_FILE, BUDGET_FILE, EMULATE, PAGE, REPORT, STAGES, SYNTH, stages_of
+from l1ad.pipeline.stages import BITS_FILE, BUDGET_FILE, EMULATE, NETLIST, PAGE, REPORT, STAGES, SYNTH, stages_of
 from l1ad.provenance import versions
 from l1ad.records import BitReport, BudgetReport
 
@@ -51,7 +51,7 @@ def run_all(
     L1adError
         When a stage cannot be carried out; the stages before it are kept.
     """
-    names = stages_of(config.network.frontend, config.conversion.backends)
+    names = stages_of(config.network.frontend, config.conversion.backends, config.synthesis.netlist)
     if start is not None and start not in names:
         raise ConfigurationError(f"stage {start!r} is not part of this run. {nearest(start, names)}")
     redo = names if force else names[names.index(start) :] if start is not None else ()
@@ -122,13 +122,17 @@ def _run_stage(run: RunFolder, name: str, redo: bool, observer: Observer, log: C
 
 def check(run: RunFolder) -> list[str]:
     """Return what the checks of a run found wrong, one line each; empty when all is well."""
-    found = []
-    stages = run.manifest().stages
-    if EMULATE in stages:
-        found += bit_failures(BitReport.read(run.stage(EMULATE) / BITS_FILE))
-    if SYNTH in stages:
+    found = rung_failures(run, EMULATE, NETLIST)
+    if SYNTH in run.manifest().stages:
         found += budget_failures(BudgetReport.read(run.stage(SYNTH) / BUDGET_FILE))
     return found
+
+
+def rung_failures(run: RunFolder, *stages: str) -> list[str]:
+    """Return one line for each rung of these stages that failed; none of a stage that has not finished."""
+    finished = run.manifest().stages
+    reports = [BitReport.read(run.stage(name) / BITS_FILE) for name in stages if name in finished]
+    return [line for report in reports for line in bit_failures(report)]
 
 
 def bit_failures(report: BitReport) -> list[str]:

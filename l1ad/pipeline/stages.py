@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 DATA, TRAIN, EVALUATE = "data", "train", "evaluate"
-CONVERT, EMULATE, SYNTH, REPORT = "convert", "emulate", "synth", "report"
+CONVERT, EMULATE, SYNTH, NETLIST, REPORT = "convert", "emulate", "synth", "netlist", "report"
 
 #: Files in the folders of the stages.
 BITS_FILE = "bits.json"
@@ -101,21 +101,29 @@ STAGES: dict[str, Stage] = {
         ("synthesis", "hardware", "pipeline/firmware.py"),
         optional=True,
     ),
+    NETLIST: Stage(
+        "simulation of the netlist",
+        "l1ad.pipeline.netlist:run_netlist_stage",
+        ("emulation", "synthesis"),
+        (CONVERT, EMULATE, SYNTH),
+        ("emulation", "hardware/fixed_point.py", "hardware/rtl_ports.py", "pipeline/netlist.py"),
+    ),
     REPORT: Stage(
         "report",
         "l1ad.pipeline.summary:run_report",
         ("name",),
-        (DATA, TRAIN, EVALUATE, CONVERT, EMULATE, SYNTH),
+        (DATA, TRAIN, EVALUATE, CONVERT, EMULATE, SYNTH, NETLIST),
         ("reporting", "pipeline/summary.py"),
         optional=True,
     ),
 }
 
 
-def stages_of(frontend: str, backends: tuple[str, ...]) -> tuple[str, ...]:
+def stages_of(frontend: str, backends: tuple[str, ...], netlist: bool = True) -> tuple[str, ...]:
     """Return the stages that a configuration goes through.
 
-    A float model becomes no firmware, and without Verilog there is nothing to map.
+    A float model becomes no firmware, and without Verilog there is nothing to map. `netlist` says whether what was
+    mapped is simulated.
 
     Examples
     --------
@@ -124,7 +132,9 @@ def stages_of(frontend: str, backends: tuple[str, ...]) -> tuple[str, ...]:
     >>> stages_of("qkeras", ("vitis",))
     ('data', 'train', 'evaluate', 'convert', 'emulate', 'report')
     """
-    without: set[str] = {CONVERT, EMULATE, SYNTH} if frontend == "float" else set()
+    without: set[str] = {CONVERT, EMULATE, SYNTH, NETLIST} if frontend == "float" else set()
     if "verilog" not in backends:
-        without.add(SYNTH)
+        without |= {SYNTH, NETLIST}
+    if not netlist:
+        without.add(NETLIST)
     return tuple(name for name in STAGES if name not in without)

@@ -13,7 +13,7 @@ from l1ad.hardware.parts import resolve_part
 from l1ad.pipeline.observer import Observer
 from l1ad.pipeline.projects import projects
 from l1ad.pipeline.run_folder import METRICS_FILE, Manifest, RunFolder
-from l1ad.pipeline.stages import BITS_FILE, BUDGET_FILE, CONVERT, DATA, EMULATE, EVALUATE, REPORT, SYNTH, TRAIN
+from l1ad.pipeline.stages import BITS_FILE, BUDGET_FILE, CONVERT, DATA, EMULATE, EVALUATE, NETLIST, REPORT, SYNTH, TRAIN
 from l1ad.pipeline.vendor import kept_results
 from l1ad.provenance import write_json
 from l1ad.records import BitReport, BudgetReport, EvaluationReport, FirmwareProject, Record, SynthesisReport
@@ -48,7 +48,7 @@ def gather(run: RunFolder, manifest: Manifest | None = None) -> RunReport:
     dataset = _optional(DatasetRecord, run.stage(DATA) / DATASET_FILE, DATA in finished)
     training = _optional(TrainingRecord, run.stage(TRAIN) / TRAINING_FILE, TRAIN in finished)
     firmware: dict[str, FirmwareProject] = projects(run) if CONVERT in finished else {}
-    bits = _optional(BitReport, run.stage(EMULATE) / BITS_FILE, EMULATE in finished)
+    bits = _ladder(run, finished)
     budget = _optional(BudgetReport, run.stage(SYNTH) / BUDGET_FILE, SYNTH in finished)
     own = _optional(SynthesisReport, run.stage(SYNTH) / SYNTHESIS_FILE, SYNTH in finished)
     vendor = tuple(report for kept in kept_results(run)[0] for report in synthesis_reports(kept))
@@ -76,6 +76,15 @@ def gather(run: RunFolder, manifest: Manifest | None = None) -> RunReport:
         inputs={name: entry.inputs for name, entry in manifest.stages.items()},
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _ladder(run: RunFolder, finished: set[str]) -> BitReport | None:
+    """Return the rungs of the emulation and, when it ran, that of the netlist."""
+    bits = _optional(BitReport, run.stage(EMULATE) / BITS_FILE, EMULATE in finished)
+    if bits is None or NETLIST not in finished:
+        return bits
+    netlist = BitReport.read(run.stage(NETLIST) / BITS_FILE)
+    return BitReport(bits.rungs + netlist.rungs, bits.measurements)
 
 
 def _vendor_budgets(

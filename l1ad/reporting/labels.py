@@ -16,7 +16,7 @@ RUNGS = {
     "rtl": "Verilator RTL simulation",
     "trigger": "trigger's top level, Verilator",
     "trigger_csim": "trigger's top level, HLS C-simulation",
-    "netlist": "synthesized netlist, Verilator",
+    "netlist": "synthesized netlist",
 }
 
 BACKENDS = {"vitis": "hls4ml, Vitis HLS", "vivado": "hls4ml, Vivado HLS", "verilog": "alkaid, Verilog"}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from l1ad.errors import ConfigurationError
+from l1ad.errors import ConfigurationError, RunFolderError
 from l1ad.hardware.project import read_project
 from l1ad.provenance import write_json
 from l1ad.records import FirmwareProject, SynthesisReport
 from l1ad.synthesis.base import Progress
 from l1ad.synthesis.calibration import counts_of, estimates
 from l1ad.synthesis.registry import get_synthesizer
+from l1ad.synthesis.yosys import NETLIST_SUFFIX, netlist_files
 
 #: File that `write_synthesis` writes.
 REPORT = "synthesis.json"
@@ -27,6 +30,7 @@ def synthesize(
     dsp: bool = False,
     tool: str = "yosys",
     progress: Progress | None = None,
+    netlist: Path | None = None,
 ) -> SynthesisReport:
     """Estimate the resources of a Verilog project.
 
@@ -46,6 +50,8 @@ def synthesize(
         Key of `l1ad.synthesis.registry.SYNTHESIZERS`.
     progress : callable, optional
         Called with jobs done, jobs in all, and the name of the job.
+    netlist : Path, optional
+        Folder that takes the mapped modules, so that what is counted can be simulated; of Yosys.
 
     Returns
     -------
@@ -68,11 +74,23 @@ def synthesize(
         raise ConfigurationError(
             f"{project_dir}: {tool} cannot synthesize a {project.backend} project. Convert with --backend verilog."
         )
-    synthesizer = get_synthesizer(tool, flat=flat, dsp=dsp)
+    synthesizer = get_synthesizer(tool, flat=flat, dsp=dsp, netlist=netlist is not None)
     plan = synthesizer.plan(project_dir, project, work_dir)
     synthesizer.run(plan, project_dir, work_dir, workers=workers, progress=progress)
+    if netlist is not None and tool == "yosys":
+        _keep_netlist(netlist_files(plan, work_dir), netlist)
     report = calibrate(synthesizer.read(plan, work_dir), project)
     return dataclasses.replace(report, wall_s=time.monotonic() - start)
+
+
+def _keep_netlist(files: Mapping[str, Path], folder: Path) -> None:
+    """Copy the modules to `folder`, named after the module alone."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for module, path in files.items():
+            shutil.copyfile(path, folder / f"{module}{NETLIST_SUFFIX}")
+    except OSError as error:
+        raise RunFolderError(f"{folder}: cannot be written ({error}). Free space and run again.") from error
 
 
 def calibrate(report: SynthesisReport, project: FirmwareProject) -> SynthesisReport:

@@ -65,6 +65,9 @@ _LOGIC = (
     "clean",
 )
 
+#: End of the names of files with mapped cells.
+NETLIST_SUFFIX = ".cells.json.gz"
+
 #: What the measurements of a report are called, and their units.
 _MEASURED = {"lut": "", "ff": "", "dsp": "", "bram": "RAMB36"}
 
@@ -76,6 +79,7 @@ class YosysOptions(BaseModel):
 
     flat: bool = Field(False, description="one process for the whole design instead of one a stage")
     dsp: bool = Field(False, description="let multipliers become DSP slices")
+    netlist: bool = Field(False, description="keep the mapped modules")
     timeout_s: float = Field(3600.0, gt=0, description="time that one process may take")
 
 
@@ -145,7 +149,7 @@ class YosysSynthesizer:
     ) -> None:
         """Map every module whose report is not in `work_dir` yet."""
         write_json(work_dir / "plan.json", plan.to_dict())
-        missing = [job for job in plan.jobs if not _is_done(job, work_dir)]
+        missing = [job for job in plan.jobs if not self._is_done(job, work_dir)]
         done = len(plan.jobs) - len(missing)
 
         def finished(name: str) -> None:
@@ -156,7 +160,7 @@ class YosysSynthesizer:
                 progress(done, len(plan.jobs), name)
 
         run_parallel(
-            [_process(job, project_dir.resolve(), work_dir.resolve()) for job in missing],
+            [self._process(job, project_dir.resolve(), work_dir.resolve()) for job in missing],
             workers=workers or _cores(),
             timeout_s=self.options.timeout_s,
             finished=finished,
@@ -184,6 +188,21 @@ class YosysSynthesizer:
             wall_s=sum(report.wall_s for report in reports.values()),
             peak_memory_mb=max(report.peak_memory_mb for report in reports.values()),
         )
+
+    def _is_done(self, job: Job, work_dir: Path) -> bool:
+        try:
+            done = CellReport.read(work_dir / job.report).digest == job.digest
+        except DataError:
+            return False
+        return done and (not self.options.netlist or _netlist(job, work_dir).is_file())
+
+    def _process(self, job: Job, project_dir: Path, work_dir: Path) -> Process:
+        request, report = work_dir / f"{job.name}.request.json", work_dir / job.report
+        netlist = str(_netlist(job, work_dir)) if self.options.netlist else ""
+        asked = Request(str(project_dir), job.commands, str(report), job.digest, netlist)
+        write_json(request, asked.to_dict())
+        command = (sys.executable, "-m", "l1ad.synthesis.yosys_worker", str(request))
+        return Process(f"Yosys on {job.name}", command, work_dir / f"{job.name}.log")
 
     def _works(self, design: Design) -> list[_Work]:
         """Return what the jobs map: the top and the stages, longest first; or all at once."""
@@ -227,19 +246,23 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _is_done(job: Job, work_dir: Path) -> bool:
-    try:
-        return CellReport.read(work_dir / job.report).digest == job.digest
-    except DataError:
-        return False
+def netlist_files(plan: SynthesisPlan, work_dir: Path) -> dict[str, Path]:
+    """Return module -> file with its mapped cells, which are those that `YosysSynthesizer.read` counts.
+
+    Raises
+    ------
+    ToolError
+        When one is not there.
+    """
+    files = {job.name: _netlist(job, work_dir) for job in plan.jobs}
+    for path in files.values():
+        if not path.is_file():
+            raise ToolError(f"{path}: Yosys left no netlist. Run the synthesis again.")
+    return files
 
 
-def _process(job: Job, project_dir: Path, work_dir: Path) -> Process:
-    request = work_dir / f"{job.name}.request.json"
-    report = work_dir / job.report
-    write_json(request, Request(str(project_dir), job.commands, str(report), job.digest).to_dict())
-    command = (sys.executable, "-m", "l1ad.synthesis.yosys_worker", str(request))
-    return Process(f"Yosys on {job.name}", command, work_dir / f"{job.name}.log")
+def _netlist(job: Job, work_dir: Path) -> Path:
+    return work_dir / f"{job.report.removesuffix('.json')}{NETLIST_SUFFIX}"
 
 
 def _read_report(job: Job, work_dir: Path) -> CellReport:

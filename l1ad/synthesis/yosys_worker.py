@@ -7,11 +7,13 @@ has a process of its own.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import re
 import resource
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,11 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from l1ad.provenance import write_json
+from l1ad.provenance import whole_file, write_json
 from l1ad.records import Record
 
 #: Beginning of a command that divides the top.
 SPLIT = "split "
+
+#: Gives LUTs of Yosys the names of AMD's cells, one for one (Yosys 0.70, techlibs/xilinx/lut_map.v).
+_LUT_NAMES = "techmap -map +/xilinx/lut_map.v -D LUT_WIDTH=6"
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,16 @@ class Request(Record):
         Absolute path of the file to write.
     digest : str
         Copied to the report.
+    netlist : str
+        Absolute path of the file that takes what was counted: ports and cells in the JSON of Yosys, gzip over it.
+        Empty for none.
     """
 
     project_dir: str
     commands: tuple[str, ...]
     report: str
     digest: str
+    netlist: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,17 +98,22 @@ def work(request: Request) -> CellReport:
     design, cells, start = libyosys.Design(), Counter[str](), time.monotonic()
     place = next((i for i, command in enumerate(request.commands) if command.startswith(SPLIT)), None)
     multipliers = _run(design, request.commands[:place])
+    netlist = _Netlist(request.netlist)
     if place is None:
         cells += _count(design.top_module())
+        netlist.add(design)
     else:
         for part in _split(design, int(request.commands[place].removeprefix(SPLIT))):
             libyosys.run_pass(f"select {part}", design)
             _run(design, request.commands[place + 1 :])
             cells += _count(design.module(libyosys.IdString(f"\\{part}")))
+            netlist.add(design, "-selected")
             libyosys.run_pass("select -clear", design)
             # What is counted is removed: the next part takes its memory.
             libyosys.run_pass(f"delete {part}", design)
         cells += _count(design.top_module(), own=False)
+        netlist.add(design)
+    netlist.close()
     return CellReport(
         digest=request.digest,
         version=str(libyosys.yosys_maybe_version()),
@@ -109,6 +123,48 @@ def work(request: Request) -> CellReport:
         peak_memory_mb=_peak_memory_mb(),
         multipliers=multipliers,
     )
+
+
+class _Netlist:
+    """Collects the mapped modules in one file, which appears when it is complete."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path) if path else None
+        self._modules: dict[str, Any] = {}
+
+    def add(self, design: Any, option: str = "") -> None:
+        """Take the modules of the design that are not black boxes; LUTs get the names and INIT values of AMD."""
+        if self._path is None:
+            return
+        from pyosys import libyosys
+
+        with tempfile.TemporaryDirectory(prefix="l1ad-netlist-") as scratch:
+            part = Path(scratch, "part.json")
+            for command in (_LUT_NAMES, "clean", f"write_json {option} {part}"):
+                libyosys.run_pass(command, design)
+            self._modules |= {n: _cells(module) for n, module in _read(part)["modules"].items() if _whole(module)}
+
+    def close(self) -> None:
+        """Write the file."""
+        if self._path is not None:
+            text = json.dumps({"modules": self._modules}, separators=(",", ":"))
+            with whole_file(self._path) as stream:
+                stream.write(gzip.compress(text.encode(), compresslevel=4, mtime=0))
+
+
+def _whole(module: dict[str, Any]) -> bool:
+    return not int(module.get("attributes", {}).get("blackbox", "0"), 2)
+
+
+def _cells(module: dict[str, Any]) -> dict[str, Any]:
+    """Return ports and cells of a module in the JSON of Yosys, without names of wires and notes."""
+    ports = {name: {"direction": port["direction"], "bits": port["bits"]} for name, port in module["ports"].items()}
+    cells = {
+        name: {"type": cell["type"], "parameters": cell["parameters"], "connections": cell["connections"]}
+        for name, cell in module["cells"].items()
+        if cell["type"] != "$scopeinfo"
+    }
+    return {"ports": ports, "cells": cells}
 
 
 def _run(design: Any, commands: Sequence[str]) -> int:
@@ -137,9 +193,30 @@ def _split(design: Any, bits: int) -> list[str]:
         if filled >= bits:
             number, filled = number + 1, 0
     known = {module.name.str() for module in design.modules_.values()}
+    _separate_outputs(top)
+    # Ports of one bit are read or driven by a part. A wider one can be both, and passes then drop its drivers.
+    libyosys.run_pass("splitnets", design)
+    # Every bit by one name: a part that drives a bit by another name than its reader knows would lose it.
+    libyosys.run_pass("opt_clean -purge", design)
     libyosys.run_pass("submod", design)
     names = sorted(module.name.str() for module in design.modules_.values())
     return [name.removeprefix("\\") for name in names if name not in known]
+
+
+def _separate_outputs(top: Any) -> None:
+    """Put a buffer before each output port, so that the parts drive plain wires."""
+    from pyosys import libyosys
+
+    for wire in [wire for wire in top.wires_.values() if wire.port_output]:
+        name = wire.name.str()
+        top.rename(wire, libyosys.IdString(f"{name}_inside"))
+        port = top.addWire(libyosys.IdString(name), wire.width)
+        port.port_output, port.port_id = True, wire.port_id
+        wire.port_output, wire.port_id = False, 0
+        cell = libyosys.IdString(f"{name}_buffer")
+        # A buffer would be taken out by `opt_clean`; the value or itself is not.
+        top.addOr(cell, libyosys.SigSpec(wire), libyosys.SigSpec(wire), libyosys.SigSpec(port), False)
+    top.fixup_ports()
 
 
 def _is_own(cell: Any) -> bool:

@@ -53,7 +53,7 @@ def test_run_prints_the_results_and_last_the_page(finished_run, run_copy, small_
     assert written.out.splitlines()[-1] == str(run_copy / "report" / "report.html")
     for text in ("signals against the background", "the ladder", "firmware projects", "budget", "bit-exact"):
         assert text in written.out
-    assert written.err.count("unchanged, not run again") == 7
+    assert written.err.count("unchanged, not run again") == 8
 
 
 def test_step_by_step(run_copy, tmp_path, capsys):
@@ -77,6 +77,7 @@ def test_step_by_step(run_copy, tmp_path, capsys):
     budget = tmp_path / "budget.yaml"
     budget.write_text("{lut: 90 %, ii: 1}")
     assert main(["synth", run, "--budget", str(budget)]) == 0
+    assert "synthesized netlist" in capsys.readouterr().out
     found = json.loads((run_copy / "synth" / "budget.json").read_text())
     assert [(line["name"], line["passed"]) for line in found["lines"]] == [("ii", True), ("lut", True)]
     capsys.readouterr()

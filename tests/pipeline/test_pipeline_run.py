@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from l1ad import __version__
+from l1ad.cli.main import main
 from l1ad.config import RunConfig, load_config
 from l1ad.errors import CheckFailedError, ConfigurationError, RunFolderError
 from l1ad.pipeline import firmware, physics
@@ -32,7 +34,8 @@ FILES = {
         "verilog/src/small_run.v",
     ),
     "emulate": ("bits.json",),
-    "synth": ("synthesis.json", "budget.json"),
+    "synth": ("synthesis.json", "budget.json", "netlist/small_run.cells.json.gz"),
+    "netlist": ("bits.json",),
     "report": ("report.html", "report.json"),
 }
 
@@ -72,6 +75,8 @@ def test_the_rungs_agree_and_the_controls_are_caught(finished_run):
     assert rungs["csim"].layers
     assert {line.name for line in report.measurements} == {"latency_clocks", "latency_ns", "ii"}
     assert BudgetReport.read(finished_run / "synth" / "budget.json").passed
+    (netlist,) = BitReport.read(finished_run / "netlist" / "bits.json").rungs
+    assert (netlist.rung, netlist.equal_events, netlist.control.caught) == ("netlist", 600, True)
 
 
 def test_headline_numbers_are_those_of_the_stages(finished_run):
@@ -94,7 +99,7 @@ def test_the_second_call_runs_nothing(run_copy, recorder):
 def test_a_change_runs_what_depends_on_it(run_copy, recorder):
     config = load_config(run_copy / "config.yaml", ["emulation.events=300"])
     run_all(config, run_copy.parent, observer=recorder)
-    assert recorder.ran == ["emulate", "synth", "report"]
+    assert recorder.ran == ["emulate", "synth", "netlist", "report"]
     assert recorder.skipped == ["data", "train", "evaluate", "convert"]
     assert BitReport.read(run_copy / "emulate" / "bits.json").rungs[1].events == 300
     assert settings(run_copy).emulation.events == 300
@@ -102,7 +107,7 @@ def test_a_change_runs_what_depends_on_it(run_copy, recorder):
 
 def test_from_a_stage_on(run_copy, recorder):
     again(run_copy, recorder, start="synth")
-    assert recorder.ran == ["synth", "report"]
+    assert recorder.ran == ["synth", "netlist", "report"]
 
 
 def test_from_an_unknown_stage_changes_nothing(run_copy, recorder):
@@ -253,11 +258,39 @@ def test_a_changed_weight_fails_the_check(run_copy, recorder):
     assert {rung.rung for rung in gather(run).bits.rungs if not rung.passed} == {"csim", "trigger_csim"}
 
 
+def test_a_changed_netlist_fails_the_check(run_copy, recorder, tmp_path, capsys):
+    run = open_run(run_copy)
+    assert gather(run).bits.rungs[-1].rung == "netlist"
+    path = sorted((run_copy / "synth" / "netlist").glob("logic*.json.gz"))[-1]
+    netlist = json.loads(gzip.decompress(path.read_bytes()))
+    for module in netlist["modules"].values():
+        for cell in module["cells"].values():
+            if cell["type"] == "LUT2":
+                cell["parameters"]["INIT"] = "".join("10"[int(bit)] for bit in cell["parameters"]["INIT"])
+    path.write_bytes(gzip.compress(json.dumps(netlist).encode()))
+    run_stages(run, ("netlist",), redo=("netlist",), observer=recorder)
+    (failure,) = check(run)
+    assert re.match(r"rung netlist: event \d+, output\[0\]: expected \d+ \(.+\), found \d+ \(.+\)", failure)
+    assert [rung.rung for rung in gather(run).bits.rungs if not rung.passed] == ["netlist"]
+    budget = tmp_path / "budget.yaml"
+    budget.write_text("{lut: 90 %}")
+    assert main(["check", str(run_copy), "--budget", str(budget)]) == 1
+    assert "rung netlist: event" in capsys.readouterr().err
+
+
+def test_the_netlist_can_be_left_out(run_copy, recorder):
+    config = load_config(run_copy / "config.yaml", ["synthesis.netlist=false"])
+    run_all(config, run_copy.parent, observer=recorder)
+    assert recorder.ran == ["synth", "report"]
+    assert not (run_copy / "synth" / "netlist").exists()
+    assert "netlist" not in {rung.rung for rung in gather(open_run(run_copy)).bits.rungs}
+
+
 def test_a_budget_that_is_exceeded_fails_after_the_report(run_copy, recorder):
     config = load_config(run_copy / "config.yaml", ["synthesis.budget.lut=10"])
     with pytest.raises(CheckFailedError, match=r"budget lut: estimate [\d,]+, .*limit 10.*report\.html"):
         run_all(config, run_copy.parent, observer=recorder)
-    assert recorder.ran == ["synth", "report"]
+    assert recorder.ran == ["synth", "netlist", "report"]
     assert json.loads((run_copy / "metrics.json").read_text())["within_budget"] is False
     assert json.loads((run_copy / "metrics.json").read_text())["bit_exact"] is True
 
