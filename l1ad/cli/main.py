@@ -37,6 +37,7 @@ VERBS = {
     "data": Verb("l1ad.cli.data", "app", "Generate, import, check and split events."),
     "import-model": Verb("l1ad.cli.import_model", "import_model", "Take a model that QKeras or Keras saved."),
     "train": Verb("l1ad.cli.train", "train", "Train the model of a configuration."),
+    "search": Verb("l1ad.cli.search", "search", "Search sizes and bits: the best score at the least logic."),
     "evaluate": Verb("l1ad.cli.evaluate", "evaluate", "ROC curves, thresholds and trigger rates of a run."),
     "convert": Verb("l1ad.cli.convert", "convert", "Write the firmware projects of a run."),
     "emulate": Verb("l1ad.cli.emulate", "emulate", "Simulate the firmware and compare every integer with Keras."),

@@ -10,23 +10,28 @@ from l1ad.config.models import (
     InputsConfig,
     NetworkConfig,
     PruningConfig,
+    QuantizationConfig,
     RunConfig,
     ScoreConfig,
     SynthesisConfig,
     TrainingConfig,
 )
+from l1ad.config.search import Dimension, SearchConfig
 
 __all__ = [
     "BudgetConfig",
     "ConversionConfig",
     "DataConfig",
+    "Dimension",
     "EmulationConfig",
     "EvaluationConfig",
     "InputsConfig",
     "NetworkConfig",
     "PruningConfig",
+    "QuantizationConfig",
     "RunConfig",
     "ScoreConfig",
+    "SearchConfig",
     "SynthesisConfig",
     "TrainingConfig",
     "apply_overrides",

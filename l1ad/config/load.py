@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -102,5 +103,7 @@ def _fields_beside(location: tuple[int | str, ...]) -> list[str]:
     """Return the fields that exist where the unknown field at `location` stands."""
     model: Any = RunConfig
     for part in location[:-1]:
-        model = model.model_fields[str(part)].annotation
+        # The keys of a mapping are the user's; what stands behind them is a section.
+        inside = typing.get_origin(model) is dict
+        model = typing.get_args(model)[1] if inside else model.model_fields[str(part)].annotation
     return list(model.model_fields)

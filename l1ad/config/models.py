@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from l1ad.config.search import SearchConfig
+from l1ad.config.section import Section
 from l1ad.provenance import check_name
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DataConfig(_Section):
+class DataConfig(Section):
     """Where the events come from and how they are split.
 
     `background` and `signals` name HDF5 files in the ADC2021 layout; without them the embedded sample is used.
@@ -40,7 +38,7 @@ class DataConfig(_Section):
         return self
 
 
-class InputsConfig(_Section):
+class InputsConfig(Section):
     """The fixed-point type of the network's inputs; offsets and shifts are derived from the training sample."""
 
     width: int = Field(10, ge=2, le=18, description="bits of every input, sign included")
@@ -54,7 +52,15 @@ class InputsConfig(_Section):
         return self
 
 
-class NetworkConfig(_Section):
+class LayerConfig(Section):
+    """Quantizers of one layer where they differ from those of the network."""
+
+    kernel: str | None = None
+    bias: str | None = None
+    activation: str | None = Field(None, description="of a rectifier, such as relu_1")
+
+
+class NetworkConfig(Section):
     """Architecture and bit widths, in QKeras's own syntax."""
 
     architecture: Literal["dense_vae", "cnn_vae", "imported"] = Field(
@@ -74,6 +80,9 @@ class NetworkConfig(_Section):
     latent_kernel: str = "quantized_bits(8,1,alpha=1)"
     mean: str = Field("quantized_bits(10,5,alpha=1)", description="quantizer of the latent means")
     log_variance: str = Field("quantized_bits(8,3,alpha=1)", description="quantizer of log sigma^2: table address")
+    layers: dict[str, LayerConfig] = Field(
+        default_factory=dict, description="qkeras: layer, such as dense_1 or relu_1 -> quantizers of its own"
+    )
     file: str | None = Field(None, description="imported: model file that QKeras or Keras wrote")
     predictions: str | None = Field(None, description="imported: npz with x and y0, y1, ... that prove the import")
     round_bits: int | None = Field(
@@ -87,10 +96,12 @@ class NetworkConfig(_Section):
     def _check(self) -> NetworkConfig:
         if (self.architecture == "imported") != (self.file is not None):
             raise ValueError("give file with architecture imported, and only then")
+        if self.layers and self.frontend == "hgq":
+            raise ValueError("layers does not go with frontend hgq, where every weight learns a width of its own")
         return self
 
 
-class ScoreConfig(_Section):
+class ScoreConfig(Section):
     """The anomaly score computed in firmware."""
 
     kind: Literal["rz", "mu2"] = "rz"
@@ -100,7 +111,7 @@ class ScoreConfig(_Section):
     integer: int = Field(20, ge=0, le=24, description="of these, bits left of the point; larger scores saturate")
 
 
-class PruningConfig(_Section):
+class PruningConfig(Section):
     """Which share of every kernel is held at zero, and when.
 
     At the beginning of each epoch from `start_epoch` to `end_epoch` the weights of the smallest magnitude are set to
@@ -119,7 +130,7 @@ class PruningConfig(_Section):
         return self
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """Optimizer, loss and stopping of the training (defaults of arXiv:2108.03986 where it states them).
 
     A quantized network is trained twice: as a float model of the same shape for `float_epochs`, then with
@@ -168,7 +179,7 @@ class TrainingConfig(_Section):
         return self
 
 
-class QuantizationConfig(_Section):
+class QuantizationConfig(Section):
     """How a quantized network gets its weights, and for frontend hgq the price of a bit.
 
     The price is a term of the loss: `beta` times the effective bit operations, which are the products of the bits
@@ -187,7 +198,7 @@ class QuantizationConfig(_Section):
     bit_learning_rate: float = Field(10.0, gt=0, description="hgq: learning rate of bit widths over that of weights")
 
 
-class EvaluationConfig(_Section):
+class EvaluationConfig(Section):
     """Working points and rates."""
 
     fpr: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (1e-5, 1e-4, 1e-3, 1e-2)
@@ -201,7 +212,7 @@ class EvaluationConfig(_Section):
         return self
 
 
-class ConversionConfig(_Section):
+class ConversionConfig(Section):
     """What firmware is written, and for which part and clock."""
 
     part: str = "xcvu9p"
@@ -216,14 +227,14 @@ class ConversionConfig(_Section):
     )
 
 
-class EmulationConfig(_Section):
+class EmulationConfig(Section):
     """How much is simulated."""
 
     events: int = Field(20_000, gt=0)
     control_events: int = Field(2_000, gt=0, description="events that a negative control sees")
 
 
-class BudgetConfig(_Section):
+class BudgetConfig(Section):
     """Limits. Each is a number, or a text such as ``5 %`` of the part."""
 
     latency_ns: float | None = 100.0
@@ -234,7 +245,7 @@ class BudgetConfig(_Section):
     bram: float | str | None = 0.0
 
 
-class SynthesisConfig(_Section):
+class SynthesisConfig(Section):
     """Resource estimates without a licence."""
 
     workers: int = Field(0, ge=0, description="processes; 0: one a core")
@@ -242,7 +253,7 @@ class SynthesisConfig(_Section):
     budget: BudgetConfig = BudgetConfig()
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """One run: from events to the report."""
 
     name: str = "dense_vae"
@@ -257,6 +268,7 @@ class RunConfig(_Section):
     conversion: ConversionConfig = ConversionConfig()
     emulation: EmulationConfig = EmulationConfig()
     synthesis: SynthesisConfig = SynthesisConfig()
+    search: SearchConfig = SearchConfig()
 
     @model_validator(mode="after")
     def _check(self) -> RunConfig:

@@ -30,9 +30,32 @@ def build_encoder(config: NetworkConfig, frontend: Frontend) -> Any:
     Raises
     ------
     ConfigurationError
-        When no such architecture exists.
+        When no such architecture exists, or it has no layer that `network.layers` names.
     """
-    return _lookup(_ENCODERS, config)(config, frontend)
+    encoder = _lookup(_ENCODERS, config)(config, frontend)
+    check_layers(config, encoder)
+    return encoder
+
+
+def check_layers(config: NetworkConfig, model: Any) -> None:
+    """Hold the names in `network.layers` against the layers of a network.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no such layer, or it has nothing to quantize of the kind.
+    """
+    found = {layer.name: getattr(layer, "kernel", None) is not None for layer in model.layers if layer.name != "inputs"}
+    for name, own in config.layers.items():
+        if name not in found:
+            raise ConfigurationError(f"network.layers: the network has no layer {name!r}. {nearest(name, found)}")
+        given = {field for field, text in own if text is not None}
+        right = {"kernel", "bias"} if found[name] else {"activation"} if name.startswith("relu") else set()
+        if given - right:
+            raise ConfigurationError(
+                f"network.layers.{name}: {min(given - right)} is nothing that this layer has. "
+                f"It has: {', '.join(sorted(right)) or 'no quantizer of its own'}."
+            )
 
 
 def build_decoder(config: NetworkConfig, *, bounded: bool) -> Any:

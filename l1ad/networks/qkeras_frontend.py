@@ -34,11 +34,10 @@ class QKerasFrontend:
 
     def dense(self, units: int, name: str, *, latent: bool = False) -> Any:
         """Return a QDense layer with bias."""
-        kernel = self.config.latent_kernel if latent else self.config.kernel
         return qkeras.QDense(
             units,
-            kernel_quantizer=make_quantizer(kernel, "network.kernel"),
-            bias_quantizer=make_quantizer(self.config.bias, "network.bias"),
+            kernel_quantizer=self._quantizer(name, "kernel", "latent_kernel" if latent else "kernel"),
+            bias_quantizer=self._quantizer(name, "bias", "bias"),
             name=name,
         )
 
@@ -49,17 +48,24 @@ class QKerasFrontend:
             size,
             padding=padding,
             use_bias=False,
-            kernel_quantizer=make_quantizer(self.config.kernel, "network.kernel"),
+            kernel_quantizer=self._quantizer(name, "kernel", "kernel"),
             name=name,
         )
 
     def activation(self, name: str) -> Any:
         """Return a QActivation with the rectifier of the configuration."""
-        return qkeras.QActivation(make_quantizer(self.config.activation, "network.activation"), name=name)
+        return qkeras.QActivation(self._quantizer(name, "activation", "activation"), name=name)
 
     def latent(self, which: str) -> Any:
         """Return the QActivation of ``mean`` or ``log_variance``."""
         return qkeras.QActivation(make_quantizer(getattr(self.config, which), f"network.{which}"), name=which)
+
+    def _quantizer(self, name: str, field: str, general: str) -> Any:
+        """Return the quantizer of a layer: its own, or that of the field `general` of the network."""
+        own = getattr(self.config.layers.get(name), field, None)
+        if own is None:
+            return make_quantizer(getattr(self.config, general), f"network.{general}")
+        return make_quantizer(own, f"network.layers.{name}.{field}")
 
     def integer_weights(self, layer: Any) -> dict[str, tuple[NDArray[np.int64], FixedType]]:
         """Return kernel and bias of a QKeras layer as raw integers with their types."""

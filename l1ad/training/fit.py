@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from l1ad.config import RunConfig
+from l1ad.config import NetworkConfig, PruningConfig, QuantizationConfig, RunConfig
 from l1ad.errors import ConfigurationError
 from l1ad.events.dataset import Dataset, load_dataset
 from l1ad.networks.architectures import build_decoder, build_encoder, input_shape
@@ -52,7 +52,14 @@ def latent_score(config: RunConfig) -> ScoreSpec:
     )
 
 
-def train(config: RunConfig, dataset: Path, folder: Path, callback: EpochCallback | None = None) -> TrainingRecord:
+def train(
+    config: RunConfig,
+    dataset: Path,
+    folder: Path,
+    callback: EpochCallback | None = None,
+    *,
+    float_folder: Path | None = None,
+) -> TrainingRecord:
     """Train a variational autoencoder and write its models.
 
     A quantized network starts from a float model of the same shape, trained first; its loss then has a share that
@@ -71,6 +78,8 @@ def train(config: RunConfig, dataset: Path, folder: Path, callback: EpochCallbac
         (ranges, saturations and noise of every quantized tensor on the validation part).
     callback : callable, optional
         Called after every epoch.
+    float_folder : Path, optional
+        Folder of the training of `float_twin`, whose models then take the place of the first phase.
 
     Returns
     -------
@@ -85,7 +94,7 @@ def train(config: RunConfig, dataset: Path, folder: Path, callback: EpochCallbac
     data = load_dataset(dataset)
     scale = derive_scale(data.particles["train"], config.training.target)
     job = _Job(config, data, scale, folder, callback)
-    teacher, decoder, progress = job.float_phase()
+    teacher, decoder, progress = job.float_phase() if float_folder is None else _float_models(float_folder)
     encoder = teacher
     if config.network.frontend != "float":
         if config.quantization.training == "post":
@@ -103,6 +112,25 @@ def train(config: RunConfig, dataset: Path, folder: Path, callback: EpochCallbac
     record = _record(config, encoder, progress, scale, spec, len(data.inputs["train"]))
     write_json(folder / TRAINING_FILE, record.to_dict())
     return record
+
+
+def float_twin(config: RunConfig) -> RunConfig:
+    """Return the configuration that trains the float model of a quantized network alone, with the same numbers.
+
+    What only the quantized network has is left out, so networks of one shape have equal twins.
+    """
+    options = config.training
+    alone = {"epochs": options.float_epochs, "pruning": PruningConfig(), "quantized_learning_rate": 1.0}
+    training = options.model_copy(update=alone | {"distillation": 0.0})
+    plain = {name: NetworkConfig.model_fields[name].default for name in ("kernel", "bias", "activation")}
+    plain |= {"latent_kernel": NetworkConfig.model_fields["latent_kernel"].default, "frontend": "float", "layers": {}}
+    network = config.network.model_copy(update=plain)
+    return config.model_copy(update={"network": network, "training": training, "quantization": QuantizationConfig()})
+
+
+def _float_models(folder: Path) -> tuple[Any, Any, None]:
+    """Return encoder and decoder of a float training that has finished."""
+    return load_model(folder / ENCODER_FILE), load_model(folder / DECODER_FILE), None
 
 
 @dataclass(frozen=True)
