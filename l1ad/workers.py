@@ -7,11 +7,14 @@ each piece of work carries its own seed.
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait as wait_for
 from typing import Any, TypeVar
 
 from l1ad.errors import ConfigurationError, ToolError, ToolMissingError, nearest
@@ -77,7 +80,7 @@ def open_executor(workers: int = 1, dask: str | None = None) -> Iterator[Executo
             yield executor
         return
     # TensorFlow, Pythia and BLAS do not survive a fork with threads running: fresh processes.
-    processes = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    processes = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=leave_with_parent)
     try:
         yield processes
     except BrokenProcessPool as error:
@@ -134,6 +137,19 @@ def map_unordered(
         # What succeeded comes first: a failure ends the loop, and finished work must not be lost with it.
         for future in sorted(done, key=_failed):
             yield running.pop(future), future.result()
+
+
+def leave_with_parent() -> None:
+    """End this worker process when the one that started it is killed, which it would otherwise outlive."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _failed(future: Future[Any]) -> bool:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -148,3 +152,46 @@ def test_what_succeeded_beside_a_failure_is_not_lost():
         assert next(found) == (0, 0)
         with pytest.raises(ValueError, match=r"task [123]"):
             next(found)
+
+
+KILLED = """
+import os, signal, sys
+from l1ad import workers
+if sys.argv[1] == "alone":
+    workers.leave_with_parent = None
+if __name__ == "__main__":
+    with workers.open_executor(1) as executor:
+        print(executor.submit(os.getpid).result(), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("how", "stays"), [("together", False), ("alone", True)])
+def test_a_worker_does_not_outlive_a_process_that_is_killed(how, stays, tmp_path):
+    """The second case is the control: without the watch the worker is still there, and the test ends it."""
+    (tmp_path / "killed.py").write_text(KILLED)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "killed.py"), how],
+        env={**os.environ, "PYTHONPATH": str(Path(workers.__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    worker = int(process.stdout.readline())
+    assert process.wait() == -signal.SIGKILL
+    end = time.monotonic() + (2.0 if stays else 60.0)
+    while alive(worker) and time.monotonic() < end:
+        time.sleep(0.05)
+    left = alive(worker)
+    if left:
+        os.kill(worker, signal.SIGKILL)
+    assert left == stays
+
+
+def alive(number: int) -> bool:
+    """Return whether a process runs; one that has ended and that nobody waited for does not."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
