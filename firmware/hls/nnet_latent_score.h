@@ -2,6 +2,7 @@
 //
 //   rz :  (sum_i mean[i]^2 * table[log_variance[i]]) cut to the score's fraction, saturated
 //   mu2:  (sum_i mean[i]^2)                          cut to the score's fraction, saturated
+//   kl :  (sum_i mean[i]^2 + table[log_variance[i]]) / 2, cut and saturated in the same way
 //
 // Every intermediate type is wide enough for its exact value: nothing is rounded before the last assignment.
 #ifndef L1AD_NNET_LATENT_SCORE_H_
@@ -47,6 +48,25 @@ void latent_score_rz(mean_T mean[CONFIG_T::n_in], logvar_T log_variance[CONFIG_T
     res[0] = score;
 }
 
+template <class mean_T, class logvar_T, class res_T, typename CONFIG_T>
+void latent_score_kl(mean_T mean[CONFIG_T::n_in], logvar_T log_variance[CONFIG_T::n_in], res_T res[1],
+                     typename CONFIG_T::table_t table[1u << CONFIG_T::address_bits]) {
+    #pragma HLS PIPELINE
+    #pragma HLS ARRAY_PARTITION variable=table complete
+    typename CONFIG_T::accum_t total = 0;
+    for (unsigned i = 0; i < CONFIG_T::n_in; i++) {
+        #pragma HLS UNROLL
+        typename CONFIG_T::log_variance_t declared = log_variance[i];
+        ap_uint<CONFIG_T::address_bits> address = declared.range(CONFIG_T::address_bits - 1, 0);
+        total += latent_square<mean_T, CONFIG_T>(mean[i]);
+        total += table[address];
+    }
+    // The unit of accum_t is half of the unit of the sum, so no bit is lost here.
+    typename CONFIG_T::accum_t half = total >> 1;
+    typename CONFIG_T::score_t score = half;
+    res[0] = score;
+}
+
 template <class mean_T, class res_T, typename CONFIG_T>
 void latent_score_mu2(mean_T mean[CONFIG_T::n_in], res_T res[1]) {
     #pragma HLS PIPELINE
@@ -74,6 +94,26 @@ void latent_score_rz(hls::stream<mean_T> &mean, hls::stream<logvar_T> &log_varia
         log_variances[i] = log_variance_word[i];
     }
     latent_score_rz<typename mean_T::value_type, typename logvar_T::value_type, typename res_T::value_type, CONFIG_T>(
+        means, log_variances, score, table);
+    res_T word;
+    word[0] = score[0];
+    res.write(word);
+}
+
+template <class mean_T, class logvar_T, class res_T, typename CONFIG_T>
+void latent_score_kl(hls::stream<mean_T> &mean, hls::stream<logvar_T> &log_variance, hls::stream<res_T> &res,
+                     typename CONFIG_T::table_t table[1u << CONFIG_T::address_bits]) {
+    mean_T mean_word = mean.read();
+    logvar_T log_variance_word = log_variance.read();
+    typename mean_T::value_type means[CONFIG_T::n_in];
+    typename logvar_T::value_type log_variances[CONFIG_T::n_in];
+    typename res_T::value_type score[1];
+    for (unsigned i = 0; i < CONFIG_T::n_in; i++) {
+        #pragma HLS UNROLL
+        means[i] = mean_word[i];
+        log_variances[i] = log_variance_word[i];
+    }
+    latent_score_kl<typename mean_T::value_type, typename logvar_T::value_type, typename res_T::value_type, CONFIG_T>(
         means, log_variances, score, table);
     res_T word;
     word[0] = score[0];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -63,7 +64,7 @@ class LayerConfig(Section):
 class NetworkConfig(Section):
     """Architecture and bit widths, in QKeras's own syntax."""
 
-    architecture: Literal["dense_vae", "cnn_vae", "imported"] = Field(
+    architecture: Literal["dense_vae", "cnn_vae", "dense_ae", "cnn_ae", "imported"] = Field(
         "dense_vae", description="imported: the network of `file`, which `l1ad import-model` writes here"
     )
     frontend: Literal["qkeras", "hgq", "float"] = Field(
@@ -71,17 +72,20 @@ class NetworkConfig(Section):
     )
     hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field((32, 16), description="dense encoder; decoder mirrors it")
     filters: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] = Field(
-        (16, 32), description="filters of the two convolutions of cnn_vae"
+        (16, 32), description="filters of the two convolutions of cnn_vae and cnn_ae"
     )
     latent: int = Field(3, gt=0, le=64, description="latent variables")
     kernel: str = "quantized_bits(6,1,alpha=1)"
     bias: str = "quantized_bits(8,2,alpha=1)"
     activation: str = "quantized_relu(8,3)"
     latent_kernel: str = "quantized_bits(8,1,alpha=1)"
-    mean: str = Field("quantized_bits(10,5,alpha=1)", description="quantizer of the latent means")
+    mean: str = Field("quantized_bits(10,5,alpha=1)", description="quantizer of the latent means or variables")
     log_variance: str = Field("quantized_bits(8,3,alpha=1)", description="quantizer of log sigma^2: table address")
     layers: dict[str, LayerConfig] = Field(
         default_factory=dict, description="qkeras: layer, such as dense_1 or relu_1 -> quantizers of its own"
+    )
+    reconstruction: str = Field(
+        "quantized_bits(7,3,alpha=1)", description="autoencoders: quantizer of what the decoder says of each input"
     )
     file: str | None = Field(None, description="imported: model file that QKeras or Keras wrote")
     predictions: str | None = Field(None, description="imported: npz with x and y0, y1, ... that prove the import")
@@ -98,17 +102,39 @@ class NetworkConfig(Section):
             raise ValueError("give file with architecture imported, and only then")
         if self.layers and self.frontend == "hgq":
             raise ValueError("layers does not go with frontend hgq, where every weight learns a width of its own")
+        if self.reconstructs and self.frontend == "hgq":
+            raise ValueError(f"frontend hgq learns the bits of an encoder; use qkeras or float for {self.architecture}")
         return self
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether firmware holds a decoder, whose error is the score."""
+        return self.architecture in ("dense_ae", "cnn_ae")
 
 
 class ScoreConfig(Section):
     """The anomaly score computed in firmware."""
 
-    kind: Literal["rz", "mu2"] = "rz"
-    table_width: int = Field(10, ge=2, le=18, description="bits of an entry of the 1/sigma^2 table, unsigned")
+    kind: Literal["rz", "mu2", "kl", "reconstruction"] = Field(
+        "rz", description="rz, mu2, kl: of a latent space; reconstruction: of an autoencoder"
+    )
+    table_width: int = Field(10, ge=2, le=18, description="rz, kl: bits of an entry of the table, unsigned")
     table_integer: int = Field(8, ge=0, le=18, description="of these, bits left of the point")
     width: int = Field(22, ge=2, le=24, description="bits of the score, unsigned; float32 holds 24")
     integer: int = Field(20, ge=0, le=24, description="of these, bits left of the point; larger scores saturate")
+    weights: tuple[float, float, float] = Field(
+        (1.0, 0.125, 0.125), description="reconstruction: weights of pT, eta and phi, 0 or a power of two up to 1"
+    )
+    error_width: int = Field(
+        6, ge=1, le=16, description="reconstruction: bits of an error, in units of network.reconstruction"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> ScoreConfig:
+        for weight in self.weights:
+            if weight != 0 and not (2.0**-12 <= weight <= 1 and math.log2(weight).is_integer()):
+                raise ValueError(f"weights: {weight} is neither 0 nor a power of two from 2**-12 to 1")
+        return self
 
 
 class PruningConfig(Section):
@@ -275,6 +301,12 @@ class RunConfig(Section):
         check_name(self.name, "run name")
         if self.training.pruning.target > 0:
             self._check_pruning()
+        if self.network.reconstructs != (self.score.kind == "reconstruction"):
+            fits = "reconstruction" if self.network.reconstructs else "rz, mu2 or kl"
+            raise ValueError(
+                f"network.architecture {self.network.architecture} has no score {self.score.kind}; set score.kind to "
+                f"{fits}"
+            )
         return self
 
     def _check_pruning(self) -> None:

@@ -18,6 +18,9 @@ _log = logging.getLogger(__name__)
 #: Ranges of fewer steps than this are rounded by `_round_exact` (measured over 6,000 random affine values).
 _NARROW = 4
 
+#: Most entries of a table of squares; from there on a product is smaller.
+_LARGEST_TABLE = 256
+
 
 def register() -> None:
     """Enter the handlers of l1ad's layers, and of QKeras's when it is installed, into alkaid's table."""
@@ -43,12 +46,13 @@ def register() -> None:
 
 
 def _register_own() -> None:
-    """Define the replay classes of `SumPooling` and `LatentScore`."""
+    """Define the replay classes of `SumPooling`, of the scores, and of Keras's `Reshape`."""
+    import keras
     import numpy as np
     from alkaid.converter.builtin.keras.layers._base import ReplayOperationBase
 
     from l1ad.networks.layers import SumPooling
-    from l1ad.scores.layers import LatentScore
+    from l1ad.scores.layers import LatentScore, ReconstructionScore
 
     class ReplaySumPooling(ReplayOperationBase):
         handles = (SumPooling,)
@@ -66,26 +70,84 @@ def _register_own() -> None:
             """Replay the layer on symbolic values."""
             return _score(self.op.spec, mean, log_variance)
 
+    class ReplayReconstructionScore(ReplayOperationBase):
+        handles = (ReconstructionScore,)
+
+        def call(self, prediction: Any, inputs: Any) -> Any:
+            """Replay the layer on symbolic values."""
+            return _reconstruction(self.op.spec, prediction, inputs)
+
+    class ReplayReshape(ReplayOperationBase):
+        # The class of alkaid 0.8.2 for this layer loses the axis of the batch, as its Flatten does.
+        handles = (keras.layers.Reshape,)
+
+        def call(self, inputs: Any) -> Any:
+            """Replay the layer on symbolic values."""
+            return inputs.reshape(-1, *self.op.target_shape)
+
 
 def _score(spec: Any, mean: Any, log_variance: Any) -> Any:
     """Replay the score of `l1ad.scores.integer` on symbolic values: square, table, sum, cut, saturate."""
     import numpy as np
     from alkaid.trace.ops import quantize
 
-    from l1ad.scores.integer import inverse_variance_table
+    from l1ad.scores.integer import score_table
 
     terms = mean * mean
-    if spec.kind == "rz":
-        table = inverse_variance_table(spec.log_variance, spec.table) * 2.0**-spec.table.fraction
+    if spec.reads_log_variance:
+        table = score_table(spec) * 2.0**-spec.table.fraction
         scale, mask = 2.0**spec.log_variance.fraction, (1 << spec.log_variance.width) - 1
 
         def look_up(values: Any) -> Any:
             return table[np.rint(np.asarray(values) * scale).astype(np.int64) & mask]
 
-        weights = log_variance.apply(look_up).quantize(0, spec.table.integer, spec.table.fraction)
-        terms = terms * weights
+        entries = log_variance.apply(look_up).quantize(0, spec.table.integer, spec.table.fraction)
+        terms = terms * entries if spec.kind == "rz" else (terms + entries) * 0.5
     total = np.sum(terms, axis=-1, keepdims=True)
     return quantize(total, 0, spec.score.integer, spec.score.fraction, overflow_mode="SAT", round_mode="TRN")
+
+
+def _reconstruction(spec: Any, prediction: Any, inputs: Any) -> Any:
+    """Replay the score of `l1ad.scores.reconstruction` on symbolic values."""
+    import numpy as np
+    from alkaid.trace import FVArray
+    from alkaid.trace.ops import quantize
+
+    batch, size = inputs.shape[0], spec.row_size
+    x = inputs.reshape(batch, -1)
+    y = prediction.reshape(batch, -1)
+
+    def summed(values: list[Any]) -> Any:
+        return np.sum(FVArray(np.array(values), inputs.solver_options, hwconf=inputs.hwconf))
+
+    totals = []
+    for event in range(batch):
+        of_rows = []
+        for row, padding in enumerate(spec.padding):
+            places = [j for j in range(row * size, (row + 1) * size) if j in spec.counted]
+            terms = [_squared_error(spec, x[event, j], y[event, j]) * 2.0 ** -spec.exponents[j] for j in places]
+            if terms:
+                present = x[event, row * size]._ne(padding * 2.0**-spec.inputs.fraction)
+                of_rows.append(present.msb_mux(summed(terms), 0.0))
+        totals.append(summed(of_rows))
+    scores = FVArray(np.array(totals).reshape(batch, 1), inputs.solver_options, hwconf=inputs.hwconf)
+    return quantize(scores, 0, spec.score.integer, spec.score.fraction, overflow_mode="SAT", round_mode="TRN")
+
+
+def _squared_error(spec: Any, x: Any, y: Any) -> Any:
+    """Return the squared error of one input: cut, subtract, take the magnitude, limit, look the square up.
+
+    A table of 64 entries is one LUT for each bit of the square; a product costs half as much again (measured).
+    """
+    import numpy as np
+
+    sign = int(spec.inputs.signed)
+    cut = x.quantize(sign, spec.inputs.integer - sign, spec.prediction.fraction)
+    error = abs(cut - y).min_of(spec.error.maximum * 2.0**-spec.error.fraction)
+    entries = round((error.high - error.low) / error.step) + 1
+    if not 1 < entries <= _LARGEST_TABLE:
+        return error * error
+    return error.lookup(np.square(error.low + np.arange(entries) * error.step))
 
 
 def _round(values: Any, fixed: FixedType) -> Any:

@@ -36,7 +36,12 @@ class HlsConverter:
     """Builds hls4ml's graph from the Keras model with bit-exact types and writes the project."""
 
     def refuse(self, model: Any, job: ConversionJob) -> None:
-        """Refuse convolutions that are too large for io_parallel."""
+        """Refuse convolutions that are too large for io_parallel, and a score that io_stream cannot do."""
+        if type(model.layers[-1]).__name__ == "ReconstructionScore" and job.io_type != "io_parallel":
+            raise ConversionError(
+                f"layer {model.layers[-1].name}: the score reconstruction compares all inputs with all outputs of the "
+                "decoder at once, which io_stream has one after the other. Set conversion.io_type to io_parallel."
+            )
         for layer in model.layers:
             if type(layer).__name__ != "QConv2D" or job.io_type != "io_parallel":
                 continue

@@ -24,10 +24,10 @@ def register() -> None:
 
 
 def _register_own() -> None:
-    """Define the handlers of `SumPooling` and `LatentScore`."""
+    """Define the handlers of `SumPooling` and of the scores."""
     from hls4ml.converters.keras_v3._base import KerasV3LayerHandler
 
-    from l1ad.scores.integer import inverse_variance_table
+    from l1ad.scores.integer import score_table
 
     class SumPoolingHandler(KerasV3LayerHandler):
         handles = ("l1ad.networks.layers.SumPooling",)
@@ -50,10 +50,16 @@ def _register_own() -> None:
             """Return the attributes of the node in hls4ml."""
             spec = layer.spec
             config: dict[str, Any] = {"class_name": "LatentScore", "spec": spec.to_dict()}
-            if spec.kind == "rz":
-                table = inverse_variance_table(spec.log_variance, spec.table)
-                config["table_data"] = table * 2.0**-spec.table.fraction
+            if spec.reads_log_variance:
+                config["table_data"] = score_table(spec) * 2.0**-spec.table.fraction
             return config
+
+    class ReconstructionScoreHandler(KerasV3LayerHandler):
+        handles = ("l1ad.scores.layers.ReconstructionScore",)
+
+        def handle(self, layer: Any, in_tensors: Sequence[Any], out_tensors: Sequence[Any]) -> dict[str, Any]:
+            """Return the attributes of the node in hls4ml."""
+            return {"class_name": "ReconstructionScore", "spec": layer.spec.to_dict()}
 
 
 def _register_padding() -> None:

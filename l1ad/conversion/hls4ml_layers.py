@@ -13,10 +13,12 @@ from hls4ml.model.optimizer.passes.bit_exact import _produce_kif, get_input_kifs
 
 from l1ad.records import FixedType
 from l1ad.resources import resource
+from l1ad.scores.reconstruction import ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 
 _SOURCES = (
     "firmware/hls/nnet_latent_score.h",
+    "firmware/hls/nnet_reconstruction_score.h",
     "firmware/hls/nnet_sum_pooling.h",
     "firmware/hls/nnet_compare_results.h",
 )
@@ -25,14 +27,24 @@ _SOURCES = (
 class HLatentScore(Layer):
     """Node of `l1ad.scores.layers.LatentScore`; attribute ``spec`` is the score as a dictionary."""
 
-    # The table is not declared here: hls4ml would ask for it in every score, and only rz has one.
+    # The table is not declared here: hls4ml would ask for it in every score, and mu2 has none.
     _expected_attributes = (Attribute("spec", value_type=dict),)
 
     def initialize(self) -> None:
-        """Declare the output and, for rz, the table."""
+        """Declare the output and, for rz and kl, the table."""
         self.add_output_variable([1])
         if "table_data" in self.attributes:
             self.add_weights_variable(name="table")
+
+
+class HReconstructionScore(Layer):
+    """Node of `l1ad.scores.layers.ReconstructionScore`; attribute ``spec`` is the score as a dictionary."""
+
+    _expected_attributes = (Attribute("spec", value_type=dict),)
+
+    def initialize(self) -> None:
+        """Declare the output."""
+        self.add_output_variable([1])
 
 
 class HSumPooling(Layer):
@@ -66,14 +78,17 @@ class LatentScoreConfig(LayerConfigTemplate):
         spec = ScoreSpec.from_dict(node.attributes["spec"])
         square_width = 2 * spec.mean.width - 1
         square = FixedType(False, square_width, square_width - 2 * spec.mean.fraction)
-        table = node.get_weights("table").type.name if spec.kind == "rz" else _ap(spec.table)
+        table = node.get_weights("table").type.name if spec.reads_log_variance else _ap(spec.table)
+        total = spec.accumulator
+        if spec.kind == "kl":  # room for the sum before it is halved
+            total = FixedType(False, total.width + 1, total.integer + 1)
         lines = [
             f"struct config{node.index} : nnet::latent_score_config {{",
             f"    static const unsigned n_in = {spec.latent};",
             f"    static const unsigned address_bits = {spec.log_variance.width};",
             f"    typedef {_ap(spec.log_variance)} log_variance_t;",
             f"    typedef {_ap(square)} square_t;",
-            f"    typedef {_ap(spec.accumulator)} accum_t;",
+            f"    typedef {_ap(total)} accum_t;",
             f"    typedef {_ap(spec.score, ', AP_TRN, AP_SAT')} score_t;",
             f"    typedef {table} table_t;",
             "};\n",
@@ -94,9 +109,81 @@ class LatentScoreCall(FunctionCallTemplate):
         output = node.get_output_variable()
         types = ", ".join([*(i.type.name for i in inputs), output.type.name, f"config{node.index}"])
         arguments = [*(i.name for i in inputs), output.name]
-        if kind == "rz":
+        if kind != "mu2":
             arguments.append(node.get_weights("table").name)
         return f"nnet::latent_score_{kind}<{types}>({', '.join(arguments)});"
+
+
+class ReconstructionScoreConfig(LayerConfigTemplate):
+    """C++ configuration of the reconstruction error: every type on the way, weights and padding."""
+
+    def __init__(self) -> None:
+        super().__init__(HReconstructionScore)
+
+    def format(self, node: Any) -> str:
+        """Return the configuration struct."""
+        spec = ReconstructionSpec.from_dict(node.attributes["spec"])
+        fraction, sign = spec.prediction.fraction, int(spec.inputs.signed)
+        cut = FixedType(spec.inputs.signed, spec.inputs.integer + fraction, spec.inputs.integer)
+        # One bit for the difference of two values, one for the magnitude of the most negative.
+        whole = max(cut.integer + 1 - sign, spec.prediction.integer) + 2
+        difference = FixedType(True, whole + fraction, whole)
+        square = FixedType(False, 2 * spec.error.width, 2 * spec.error.integer)
+        types = {
+            "input_t": _ap(spec.inputs),
+            "cut_t": _ap(cut),
+            "difference_t": _ap(difference),
+            "magnitude_t": _ap(FixedType(False, whole + fraction, whole)),
+            "error_t": _ap(spec.error),
+            "square_t": _ap(square),
+            "accum_t": _ap(_holding(spec.accumulator, square)),
+            "score_t": _ap(spec.score, ", AP_TRN, AP_SAT"),
+        }
+        lines = [
+            f"struct config{node.index} : nnet::reconstruction_score_config {{",
+            f"    static const unsigned n_rows = {len(spec.padding)};",
+            f"    static const unsigned row_size = {spec.row_size};",
+            *(f"    typedef {text} {name};" for name, text in types.items()),
+            "    static magnitude_t largest() {",
+            "        error_t value = 0;",
+            f"        value.range({spec.error.width - 1}, 0) = {spec.error.maximum};",
+            "        return value;",
+            "    }",
+            *_constants("padding", spec.padding),
+            *_constants("exponent", spec.exponents),
+            "};\n",
+        ]
+        return "\n".join(lines)
+
+
+def _holding(accumulator: FixedType, square: FixedType) -> FixedType:
+    """Return the accumulator, wide enough for one square before its weight."""
+    integer = max(accumulator.integer, square.integer)
+    return FixedType(False, integer + accumulator.fraction, integer)
+
+
+def _constants(name: str, values: tuple[int, ...]) -> list[str]:
+    """Return a C++ function of an index."""
+    text = ", ".join(map(str, values))
+    return [
+        f"    static int {name}(unsigned index) {{",
+        f"        static const int values[{len(values)}] = {{{text}}};",
+        "        return values[index];",
+        "    }",
+    ]
+
+
+class ReconstructionScoreCall(FunctionCallTemplate):
+    """C++ call of the reconstruction error."""
+
+    def __init__(self) -> None:
+        super().__init__(HReconstructionScore, include_header=["nnet_utils/nnet_reconstruction_score.h"])
+
+    def format(self, node: Any) -> str:
+        """Return the call."""
+        variables = [*(node.get_input_variable(name) for name in node.inputs), node.get_output_variable()]
+        types = ", ".join([*(v.type.name for v in variables), f"config{node.index}"])
+        return f"nnet::reconstruction_score<{types}>({', '.join(v.name for v in variables)});"
 
 
 class SumPoolingConfig(LayerConfigTemplate):
@@ -131,17 +218,26 @@ class SumPoolingCall(FunctionCallTemplate):
         return f"nnet::sum_pooling<{types}>({source.name}, {target.name});"
 
 
+_TEMPLATES = (
+    *(LatentScoreConfig, LatentScoreCall),
+    *(ReconstructionScoreConfig, ReconstructionScoreCall),
+    *(SumPoolingConfig, SumPoolingCall),
+)
+
+
 def register_layers(backend: Any) -> None:
     """Enter the layers, their templates and their sources into hls4ml for `backend`; once a process is enough."""
     if "LatentScore" not in layer_map:
         register_layer("LatentScore", HLatentScore)
+        register_layer("ReconstructionScore", HReconstructionScore)
         register_layer("SumPooling", HSumPooling)
         _produce_kif.register(HLatentScore)(_score_kif)
+        _produce_kif.register(HReconstructionScore)(_score_kif)
         _produce_kif.register(HSumPooling)(_pooling_kif)
         _produce_kif.register(ZeroPadding2D)(_padding_kif)
     if any(str(name).startswith("nnet_utils/nnet_latent_score") for name in backend.get_custom_source()):
         return
-    for template in (LatentScoreConfig, LatentScoreCall, SumPoolingConfig, SumPoolingCall):
+    for template in _TEMPLATES:
         backend.register_template(template)
     for source in _SOURCES:
         backend.register_source(resource(source).resolve())
@@ -149,7 +245,7 @@ def register_layers(backend: Any) -> None:
 
 def _score_kif(layer: Any) -> tuple[Any, Any, Any]:
     """Sign, integer and fraction bits of the score: its type, because the layer saturates inside."""
-    score = ScoreSpec.from_dict(layer.attributes["spec"]).score
+    score = FixedType.from_dict(layer.attributes["spec"]["score"])
     return _full((1,), 0, score.integer, score.fraction)
 
 

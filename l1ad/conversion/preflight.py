@@ -22,6 +22,9 @@ from l1ad.records import FixedType
 #: Bits of an integer that float32 holds exactly (IEEE 754 binary32: 23 stored and one implied).
 EXACT_BITS = 24
 
+#: Layers that compute a score.
+SCORES = ("LatentScore", "ReconstructionScore")
+
 #: Options of layers that hls4ml 1.3.0 or alkaid 0.8.2 converts for one value only.
 _OPTIONS = {"dilation_rate": (1, 1), "groups": 1, "data_format": "channels_last"}
 
@@ -77,7 +80,7 @@ def check_model(model: Any, input_type: FixedType) -> dict[str, int]:
             )
         ranges[id(layer.output)] = found
     last = model.layers[-1]
-    if type(last).__name__ != "LatentScore" or len(model.outputs) != 1 or model.outputs[0] is not last.output:
+    if type(last).__name__ not in SCORES or len(model.outputs) != 1 or model.outputs[0] is not last.output:
         raise ConversionError(f"layer {last.name}: the only output must be that of the score; use to_firmware.")
     return bits
 
@@ -167,5 +170,7 @@ _RULES: dict[str, Callable[[Any, list[ValueRange]], ValueRange]] = {
     "SumPooling": _pooled,
     "ZeroPadding2D": _same,
     "Flatten": _same,
+    "Reshape": _same,
     "LatentScore": _score,
+    "ReconstructionScore": _score,
 }

@@ -1,13 +1,15 @@
 """The architectures of arXiv:2108.03986, built from the layers of a frontend.
 
-Encoders go to firmware. Decoders are for the training only and are float.
+Of a variational autoencoder the encoder goes to firmware; its decoder is for the training only and is float. Of an
+autoencoder both go to firmware.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -17,6 +19,10 @@ from l1ad.errors import ConfigurationError, nearest
 from l1ad.networks.base import Frontend
 from l1ad.networks.layers import BoundedFeatures, SumPooling
 
+#: Builds inputs and features of an encoder, or the features of a decoder that firmware holds.
+Body = Callable[[NetworkConfig, Frontend], tuple[Any, Any]]
+Decoder = Callable[[Any, NetworkConfig, Frontend], Any]
+
 #: Rows and quantities of an event: MET, 4 electrons, 4 muons, 10 jets; pT, eta, phi.
 ROWS, QUANTITIES = 19, 3
 
@@ -25,7 +31,10 @@ ETA_BOUNDS = [0.0] + [3.0] * 4 + [2.1] * 4 + [4.0] * 10
 
 
 def build_encoder(config: NetworkConfig, frontend: Frontend) -> Any:
-    """Return the encoder: inputs -> [mean, log_variance], each of shape (batch, latent).
+    """Return the network that becomes firmware.
+
+    Of a variational autoencoder it is the encoder, inputs -> [mean, log_variance], each of shape (batch, latent). Of
+    an autoencoder it is the whole of it, inputs -> reconstruction, shape (batch, 57).
 
     Raises
     ------
@@ -70,10 +79,10 @@ def build_decoder(config: NetworkConfig, *, bounded: bool) -> Any:
 
 def input_shape(config: NetworkConfig) -> tuple[int, ...]:
     """Return the shape of one event at the network's input."""
-    return (ROWS, QUANTITIES, 1) if config.architecture == "cnn_vae" else (ROWS * QUANTITIES,)
+    return (ROWS, QUANTITIES, 1) if config.architecture in ("cnn_vae", "cnn_ae") else (ROWS * QUANTITIES,)
 
 
-def _lookup(table: dict[str, Callable[..., Any]], config: NetworkConfig) -> Callable[..., Any]:
+def _lookup(table: Mapping[str, Callable[..., Any]], config: NetworkConfig) -> Callable[..., Any]:
     if config.architecture not in table:
         raise ConfigurationError(
             f"network.architecture: {config.architecture!r}. {nearest(config.architecture, table)}"
@@ -81,17 +90,16 @@ def _lookup(table: dict[str, Callable[..., Any]], config: NetworkConfig) -> Call
     return table[config.architecture]
 
 
-def _dense_encoder(config: NetworkConfig, frontend: Frontend) -> Any:
-    """57 - 32 - 16 - 2 x latent."""
-    inputs = keras.Input((ROWS * QUANTITIES,), name="inputs")
-    x = inputs
+def _dense_body(config: NetworkConfig, frontend: Frontend) -> tuple[Any, Any]:
+    """57 - 32 - 16: inputs and last features."""
+    inputs = x = keras.Input((ROWS * QUANTITIES,), name="inputs")
     for index, units in enumerate(config.hidden, start=1):
         x = frontend.dense(units, f"dense_{index}")(x)
         x = frontend.activation(f"relu_{index}")(x)
-    return keras.Model(inputs, _latent(config, frontend, x), name="encoder")
+    return inputs, x
 
 
-def _cnn_encoder(config: NetworkConfig, frontend: Frontend) -> Any:
+def _cnn_body(config: NetworkConfig, frontend: Frontend) -> tuple[Any, Any]:
     """Pad to 20 x 3, convolve 3 x 3, sum rows by 3, convolve 3 x 1, sum rows by 3, flatten to 64."""
     inputs = keras.Input((ROWS, QUANTITIES, 1), name="inputs")
     x = keras.layers.ZeroPadding2D(((1, 0), (0, 0)), name="pad")(inputs)
@@ -101,17 +109,52 @@ def _cnn_encoder(config: NetworkConfig, frontend: Frontend) -> Any:
     x = frontend.conv(config.filters[1], (3, 1), "conv_2", padding="same")(x)
     x = frontend.activation("relu_2")(x)
     x = SumPooling(3, name="pool_2")(x)
-    x = keras.layers.Flatten(name="flatten")(x)
-    return keras.Model(inputs, _latent(config, frontend, x), name="encoder")
+    return inputs, keras.layers.Flatten(name="flatten")(x)
 
 
-def _latent(config: NetworkConfig, frontend: Frontend, x: Any) -> list[Any]:
+def _encoder(body: Body, config: NetworkConfig, frontend: Frontend) -> Any:
     """Two dense heads, each brought to its fixed-point type."""
-    outputs = []
-    for which in ("mean", "log_variance"):
-        head = frontend.dense(config.latent, f"dense_{which}", latent=True)(x)
-        outputs.append(frontend.latent(which)(head))
-    return outputs
+    inputs, x = body(config, frontend)
+    outputs = [_latent(which, config, frontend, x) for which in ("mean", "log_variance")]
+    return keras.Model(inputs, outputs, name="encoder")
+
+
+def _autoencoder(body: Body, decoder: Decoder, config: NetworkConfig, frontend: Frontend) -> Any:
+    """One dense head of latent variables, and the decoder that firmware holds."""
+    inputs, x = body(config, frontend)
+    x = decoder(_latent("mean", config, frontend, x), config, frontend)
+    x = frontend.dense(ROWS * QUANTITIES, "dense_reconstruction")(x)
+    return keras.Model(inputs, frontend.latent("reconstruction")(x), name="autoencoder")
+
+
+def _latent(which: str, config: NetworkConfig, frontend: Frontend, x: Any) -> Any:
+    """Dense layer, brought to its fixed-point type."""
+    return frontend.latent(which)(frontend.dense(config.latent, f"dense_{which}", latent=True)(x))
+
+
+def _dense_firmware_decoder(x: Any, config: NetworkConfig, frontend: Frontend) -> Any:
+    """16 - 32."""
+    for index, units in enumerate(reversed(config.hidden), start=1):
+        x = frontend.dense(units, f"decoder_dense_{index}")(x)
+        x = frontend.activation(f"decoder_relu_{index}")(x)
+    return x
+
+
+def _cnn_firmware_decoder(x: Any, config: NetworkConfig, frontend: Frontend) -> Any:
+    """Dense 64, then a transposed convolution of 3 x 1 with stride 3 from 2 rows of 32 channels to 6 rows of 16.
+
+    Where kernel and stride are equal no two outputs overlap, so each row becomes three by one product: a 1 x 1
+    convolution to 3 x 16 channels. Both converters take that; hls4ml 1.3.0 has no transposed convolution. Upsampling
+    and convolving, as arXiv:2108.03986 does, computes the same rows several times. The dense layer behind it replaces
+    the last convolution of the paper, whose one kernel cannot tell a muon from a jet.
+    """
+    first, second = config.filters
+    x = frontend.dense(2 * second, "decoder_dense")(x)
+    x = frontend.activation("decoder_relu_1")(x)
+    x = keras.layers.Reshape((2, 1, second), name="decoder_rows")(x)
+    x = frontend.conv(3 * first, (1, 1), "decoder_conv", padding="valid")(x)
+    x = frontend.activation("decoder_relu_2")(x)
+    return keras.layers.Flatten(name="decoder_flatten")(x)
 
 
 def _dense_decoder(config: NetworkConfig) -> tuple[Any, Any]:
@@ -141,21 +184,27 @@ def _cnn_decoder(config: NetworkConfig) -> tuple[Any, Any]:
     return inputs, x
 
 
-_ENCODERS = {"dense_vae": _dense_encoder, "cnn_vae": _cnn_encoder}
+_ENCODERS = {
+    "dense_vae": functools.partial(_encoder, _dense_body),
+    "cnn_vae": functools.partial(_encoder, _cnn_body),
+    "dense_ae": functools.partial(_autoencoder, _dense_body, _dense_firmware_decoder),
+    "cnn_ae": functools.partial(_autoencoder, _cnn_body, _cnn_firmware_decoder),
+}
 _DECODERS = {"dense_vae": _dense_decoder, "cnn_vae": _cnn_decoder}
 
 
 def multiplications(config: NetworkConfig) -> int:
-    """Return the multiplications of the encoder, as arXiv:2108.03986 counts them.
+    """Return the multiplications of the encoder, as arXiv:2108.03986 counts them; those of a decoder are left out.
 
     Examples
     --------
     >>> multiplications(NetworkConfig(architecture="dense_vae", latent=3))
     2432
     """
-    if config.architecture == "dense_vae":
-        sizes = (ROWS * QUANTITIES, *config.hidden, 2 * config.latent)
+    heads = 1 if config.reconstructs else 2
+    if config.architecture in ("dense_vae", "dense_ae"):
+        sizes = (ROWS * QUANTITIES, *config.hidden, heads * config.latent)
         return sum(a * b for a, b in itertools.pairwise(sizes))
     first, second = config.filters
     convolutions = 18 * math.prod((3, 3, first)) + 6 * math.prod((3, first, second))
-    return convolutions + 2 * second * 2 * config.latent
+    return convolutions + 2 * second * heads * config.latent

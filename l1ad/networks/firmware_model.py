@@ -12,22 +12,23 @@ from l1ad.errors import ConversionError, DataError
 from l1ad.networks.quantized import integer_weights, output_type, own_variables, quantizes_output
 from l1ad.provenance import library_version
 from l1ad.records import FixedType
-from l1ad.scores.layers import LatentScore
+from l1ad.scores.layers import LatentScore, ReconstructionScore
+from l1ad.scores.reconstruction import ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 
 
-def to_firmware(encoder: Any, spec: ScoreSpec) -> Any:
+def to_firmware(encoder: Any, spec: ScoreSpec | ReconstructionSpec) -> Any:
     """Return the Keras model that firmware implements.
 
     The weights are replaced by their quantized values, so that the model has no other numbers than firmware has,
-    and the score is appended. The decoder is not part of an encoder, so it is gone.
+    and the score is appended. The decoder of a variational autoencoder is not part of its encoder, so it is gone.
 
     Parameters
     ----------
     encoder : keras.Model
-        Quantized encoder with the outputs mean and log_variance.
-    spec : ScoreSpec
-        Score and latent types; the types must be those of the encoder's outputs.
+        Quantized encoder with the outputs mean and log_variance, or autoencoder with the output reconstruction.
+    spec : ScoreSpec or ReconstructionSpec
+        Score and types; the types must be those of the network's outputs.
 
     Returns
     -------
@@ -52,16 +53,29 @@ def to_firmware(encoder: Any, spec: ScoreSpec) -> Any:
             )
         for name, (raw, fixed) in weights.items():
             getattr(layer, name).assign((raw * 2.0**-fixed.fraction).astype(np.float32))
-    types = layer_types(clone)
-    expected_types = {"mean": spec.mean} | ({"log_variance": spec.log_variance} if len(clone.outputs) == 2 else {})
+    return keras.Model(clone.inputs, _scored(clone, spec), name="firmware")
+
+
+def _scored(clone: Any, spec: ScoreSpec | ReconstructionSpec) -> Any:
+    """Return the score behind the outputs of a network."""
+    if isinstance(spec, ReconstructionSpec):
+        _check_outputs(clone, {"reconstruction": spec.prediction})
+        return ReconstructionScore(spec, name="score")(clone.outputs[0], clone.inputs[0])
+    _check_outputs(
+        clone, {"mean": spec.mean} | ({"log_variance": spec.log_variance} if len(clone.outputs) == 2 else {})
+    )
+    if spec.reads_log_variance and len(clone.outputs) != 2:
+        raise ConversionError(f"the network has {len(clone.outputs)} outputs; {spec.kind} needs mean and log_variance.")
+    score = LatentScore(spec, name="score")
+    return score(*clone.outputs[:2]) if spec.reads_log_variance else score(clone.outputs[0])
+
+
+def _check_outputs(model: Any, expected_types: dict[str, FixedType]) -> None:
+    """Check the types of the layers that a score reads."""
+    types = layer_types(model)
     for name, expected in expected_types.items():
         if types.get(name) != expected:
             raise ConversionError(f"layer {name}: type is {types.get(name)}, the score expects {expected}.")
-    if spec.kind == "rz" and len(clone.outputs) != 2:
-        raise ConversionError(f"the network has {len(clone.outputs)} outputs; rz needs mean and log_variance.")
-    score = LatentScore(spec, name="score")
-    output = score(*clone.outputs[:2]) if spec.kind == "rz" else score(clone.outputs[0])
-    return keras.Model(clone.inputs, output, name="firmware")
 
 
 def layer_types(model: Any) -> dict[str, FixedType]:
@@ -70,7 +84,7 @@ def layer_types(model: Any) -> dict[str, FixedType]:
     for layer in model.layers:
         if quantizes_output(layer):
             found[layer.name] = output_type(layer)
-        elif isinstance(layer, LatentScore):
+        elif isinstance(layer, LatentScore | ReconstructionScore):
             found[layer.name] = layer.spec.score
     return found
 

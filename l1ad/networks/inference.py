@@ -15,6 +15,9 @@ from l1ad.hardware.fixed_point import to_float, to_raw_exact
 from l1ad.networks.firmware_model import layer_types
 from l1ad.networks.quantized import quantizes_output
 from l1ad.records import FixedType
+from l1ad.scores.floating import score_float
+from l1ad.scores.reconstruction import ReconstructionSpec, reconstruction_float
+from l1ad.scores.spec import ScoreSpec
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,26 @@ def latent_outputs(
     """Return the means and log sigma^2 of an encoder, each of shape (N, latent)."""
     (mean, log_variance), _ = _predict(encoder, inputs, input_type, batch_size)
     return mean, log_variance
+
+
+def float_scores(
+    model: Any, inputs: NDArray[np.integer], input_type: FixedType, spec: ScoreSpec | ReconstructionSpec
+) -> NDArray[np.float64]:
+    """Return the scores of a network in floating point, shape (N,).
+
+    Parameters
+    ----------
+    model : keras.Model
+        Encoder with means and log sigma^2, or autoencoder.
+    inputs : integer ndarray, shape (N, 57)
+        Raw inputs of `input_type`.
+    input_type : FixedType
+    spec : ScoreSpec or ReconstructionSpec
+    """
+    if isinstance(spec, ReconstructionSpec):
+        (prediction,), _ = _predict(model, inputs, input_type, 8192)
+        return reconstruction_float(np.asarray(inputs), prediction, spec)
+    return score_float(*latent_outputs(model, inputs, input_type), spec)
 
 
 def _predict(

@@ -29,7 +29,7 @@ class QKerasFrontend:
     def __init__(self, config: NetworkConfig, input_type: FixedType | None = None) -> None:
         del input_type
         self.config = config
-        for field in ("kernel", "bias", "latent_kernel", "activation", "mean", "log_variance"):
+        for field in ("kernel", "bias", "latent_kernel", "activation", "mean", "log_variance", "reconstruction"):
             parse_quantizer(getattr(config, field), f"network.{field}")
 
     def dense(self, units: int, name: str, *, latent: bool = False) -> Any:
@@ -57,7 +57,7 @@ class QKerasFrontend:
         return qkeras.QActivation(self._quantizer(name, "activation", "activation"), name=name)
 
     def latent(self, which: str) -> Any:
-        """Return the QActivation of ``mean`` or ``log_variance``."""
+        """Return the QActivation of ``mean``, ``log_variance`` or ``reconstruction``."""
         return qkeras.QActivation(make_quantizer(getattr(self.config, which), f"network.{which}"), name=which)
 
     def _quantizer(self, name: str, field: str, general: str) -> Any:

@@ -39,13 +39,15 @@ def latent_mismatch(student: Any, teacher: Any) -> Any:
 
 
 def log_score(mean: Any, log_variance: Any, kind: str) -> Any:
-    """Return log(1 + score) of a batch, shape (batch,), with R_z or mu^2 of arXiv:2108.03986, section 3, in float.
+    """Return log(1 + score) of a batch, shape (batch,), with R_z, mu^2 or KL of arXiv:2108.03986, section 3, in float.
 
     The logarithm because scores of a heavy-tailed background span five orders of magnitude.
     """
     terms = ops.square(mean)
     if kind == "rz":
         terms = terms * ops.exp(-log_variance)
+    elif kind == "kl":
+        terms = 0.5 * (terms + ops.exp(log_variance) - log_variance - 1.0)
     return ops.log(1.0 + ops.sum(terms, axis=1))
 
 
@@ -83,7 +85,7 @@ class VariationalAutoencoder(keras.Model):
     score_share : float
         Share s of the mismatch of the scores.
     score_kind : str
-        ``rz`` or ``mu2``: the score of the latent space that learns from the score teacher.
+        ``rz``, ``mu2`` or ``kl``: the score of the latent space that learns from the score teacher.
     """
 
     def __init__(

@@ -14,14 +14,13 @@ from l1ad.events.dataset import Dataset, load_dataset
 from l1ad.events.prepare import prepare_dataset
 from l1ad.hardware.fixed_point import quantize
 from l1ad.networks.firmware_model import load_model
-from l1ad.networks.inference import latent_outputs, run_firmware_model
+from l1ad.networks.inference import float_scores, run_firmware_model
 from l1ad.pipeline.observer import Observer
 from l1ad.pipeline.reference.start import take_reference
 from l1ad.pipeline.run_folder import RunFolder
 from l1ad.pipeline.stages import DATA, EVALUATE, TRAIN
 from l1ad.provenance import whole_file
 from l1ad.records import FixedType
-from l1ad.scores.floating import score_float
 from l1ad.training.checkpoint import EpochRecord
 from l1ad.training.fit import train
 from l1ad.training.imported import import_network
@@ -85,8 +84,7 @@ def _scorer(run: RunFolder, record: TrainingRecord) -> Any:
 
         def score_of_float(data: Dataset, inputs: NDArray[np.signedinteger]) -> NDArray[np.int64]:
             """Score events by the float encoder."""
-            mean, log_variance = latent_outputs(encoder, inputs, data.contract.type)
-            values = score_float(mean, log_variance, record.score)
+            values = float_scores(encoder, inputs, data.contract.type, record.score)
             if not np.isfinite(values).all():
                 raise CheckFailedError(f"{run.stage(TRAIN) / ENCODER_FILE}: a score is not finite. Train again.")
             return quantize(values, _FLOAT_SCORE)

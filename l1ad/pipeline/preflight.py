@@ -8,10 +8,10 @@ from l1ad.errors import ConfigurationError, DataError
 from l1ad.hardware.budgets import limit_value
 from l1ad.hardware.parts import resolve_part
 from l1ad.hardware.trigger import check_thresholds
+from l1ad.networks.network_score import network_score
 from l1ad.networks.quantizers import parse_quantizer
-from l1ad.scores.spec import score_spec
 
-_QUANTIZERS = ("kernel", "bias", "activation", "latent_kernel", "mean", "log_variance")
+_QUANTIZERS = ("kernel", "bias", "activation", "latent_kernel", "mean", "log_variance", "reconstruction")
 
 
 def check_config(config: RunConfig) -> None:
@@ -30,10 +30,15 @@ def check_config(config: RunConfig) -> None:
     for name, limit in config.synthesis.budget.model_dump().items():
         if limit is not None:
             limit_value(name, limit, part)
-    types = {
-        field: parse_quantizer(getattr(config.network, field), f"network.{field}").fixed_type for field in _QUANTIZERS
-    }
-    spec = score_spec(config.score, config.network.latent, types["mean"], types["log_variance"])
+    for field in _QUANTIZERS:
+        parse_quantizer(getattr(config.network, field), f"network.{field}")
+    spec = network_score(config)
+    hls = any(backend != "verilog" for backend in config.conversion.backends)
+    if config.network.reconstructs and hls and config.conversion.io_type != "io_parallel":
+        raise ConfigurationError(
+            f"conversion.io_type: {config.conversion.io_type} cannot compare all inputs with all outputs of the "
+            f"decoder at once, which the score of {config.network.architecture} does. Set io_parallel."
+        )
     try:
         check_thresholds(config.conversion.thresholds, spec.score)
     except DataError as error:

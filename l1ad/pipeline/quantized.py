@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from l1ad.errors import DataError, RunFolderError
 from l1ad.events.dataset import Dataset, load_dataset
 from l1ad.networks.firmware_model import load_model
-from l1ad.networks.inference import latent_outputs, run_firmware_model
+from l1ad.networks.inference import float_scores, latent_outputs, run_firmware_model
 from l1ad.pipeline.run_folder import RunFolder
 from l1ad.pipeline.stages import DATA, EMULATE, TRAIN
 from l1ad.provenance import write_json
 from l1ad.records import BitReport, FixedType, Record
 from l1ad.scores.floating import score_float
+from l1ad.scores.reconstruction import ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 from l1ad.training.record import ENCODER_FILE, FIRMWARE_FILE, TEACHER_FILE, TRAINING_FILE, TrainingRecord
 from l1ad.validation.calibration import Assessment, calibrate, run
@@ -70,7 +71,7 @@ class QuantizedReport(Record):
         Whether every rung of the ladder agreed with Keras; None when the run has not been emulated.
     paired : dict of str to PairedCheck
         Float model -> the same events.
-    scores, latent : dict of str to Assessment
+    scores, latent : dict of str to Assessment; latent is empty for an autoencoder
         Float model -> NPLM of disjoint events: float as reference, firmware as data.
     """
 
@@ -137,7 +138,7 @@ def validate_quantized(
         scores[name] = compare_distributions(
             np.log1p(model.score)[:, None], np.log1p(firmware)[:, None], toys=toys, workers=workers
         )
-        if path != ENCODER_FILE:
+        if path != ENCODER_FILE and isinstance(spec, ScoreSpec):
             latent[name] = compare_distributions(model.latent, encoder.latent, toys=toys, workers=workers)
     report = QuantizedReport(_bits(opened), paired, scores, latent)
     write_json(opened.stage(VALIDATE) / QUANTIZED_FILE, report.to_dict())
@@ -197,10 +198,17 @@ def compare_distributions(reference: Floats, data: Floats, *, toys: int, workers
     return run(test, tested, null)
 
 
-def _float_outputs(path: Any, inputs: NDArray[np.int64], data: Dataset, spec: ScoreSpec) -> _Outputs:
-    """Return score and latent means of a float model."""
-    mean, log_variance = latent_outputs(load_model(path), inputs, data.contract.type)
-    score = score_float(mean, log_variance, spec)
+def _float_outputs(
+    path: Any, inputs: NDArray[np.int64], data: Dataset, spec: ScoreSpec | ReconstructionSpec
+) -> _Outputs:
+    """Return score and latent means of a float model; an autoencoder gives no means."""
+    model = load_model(path)
+    if isinstance(spec, ReconstructionSpec):
+        score = float_scores(model, inputs, data.contract.type, spec)
+        mean = np.zeros((len(score), 1))
+    else:
+        mean, log_variance = latent_outputs(model, inputs, data.contract.type)
+        score = score_float(mean, log_variance, spec)
     if not np.isfinite(score).all() or not math.isfinite(float(np.abs(mean).max())):
         raise DataError(f"{path}: a score is not finite. Train again.")
     return _Outputs(score, mean)

@@ -61,14 +61,23 @@ class Record:
             raise DataError(f"{path}: {error}") from error
 
 
+def _member(arguments: tuple[Any, ...], value: Any) -> Any:
+    """Return the member of a union that `value` belongs to: of several records the one that has its fields."""
+    members = [a for a in arguments if a is not type(None)]
+    for member in members[1:]:
+        known = {f.name for f in dataclasses.fields(member)} if dataclasses.is_dataclass(member) else set()
+        if isinstance(value, dict) and known and set(value) <= known:
+            return member
+    return members[0]
+
+
 def _decode(hint: Any, value: Any) -> Any:
     """Turn a JSON `value` into what the type `hint` of a field asks for."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if value is None:
         return None
     if origin in (typing.Union, types.UnionType):
-        inner = next(a for a in arguments if a is not type(None))
-        return _decode(inner, value)
+        return _decode(_member(arguments, value), value)
     if origin is tuple:
         return tuple(_decode(arguments[0], item) for item in value)
     if origin is dict:

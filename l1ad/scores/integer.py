@@ -6,6 +6,13 @@ R_z = sum_i mu_i^2 / sigma_i^2 (arXiv:2108.03986, section 3) becomes
 
 with T the unsigned table of exp(-log sigma^2), addressed by the bits of the quantized log sigma^2.
 The largest entry of T is the floor on sigma that the score needs: events with a tiny sigma cannot dominate.
+
+KL = -1/2 sum_i (1 + log sigma_i^2 - mu_i^2 - sigma_i^2) (the same section) is half of a sum of terms that are not
+negative, mu^2 and sigma^2 - log sigma^2 - 1, so that it needs one table and no subtraction:
+
+    (sum_i ((mu_i^2 << a) + (K[log sigma_i^2] << b))) >> shift, saturated,
+
+with K the unsigned table of sigma^2 - log sigma^2 - 1; a and b bring both to the same unit, the half is in the shift.
 """
 
 from __future__ import annotations
@@ -16,6 +23,48 @@ from numpy.typing import NDArray
 from l1ad.errors import DataError
 from l1ad.records import FixedType
 from l1ad.scores.spec import ScoreSpec
+
+
+def score_table(spec: ScoreSpec) -> NDArray[np.int64]:
+    """Return the raw entries of the table of a score that reads log sigma^2, in the order of the address.
+
+    Examples
+    --------
+    >>> byte = FixedType(True, 8, 4)
+    >>> kl = ScoreSpec("kl", 2, byte, FixedType(True, 4, 2), FixedType(False, 10, 5), FixedType(False, 16, 12))
+    >>> score_table(kl)[[0, 4, 12]].tolist()  # log sigma^2 of 0, 1 and -1; e - 2 and 1/e in units of 1/32
+    [0, 23, 12]
+    """
+    function = inverse_variance_table if spec.kind == "rz" else divergence_table
+    return function(spec.log_variance, spec.table)
+
+
+def divergence_table(log_variance: FixedType, table: FixedType) -> NDArray[np.int64]:
+    """Return K, the raw entries of exp(v) - v - 1 with v = log sigma^2, in the order of the address.
+
+    Parameters
+    ----------
+    log_variance, table : FixedType
+        As for `inverse_variance_table`.
+
+    Returns
+    -------
+    ndarray of int64, shape (2**log_variance.width,)
+    """
+    values = _addressed(log_variance)
+    with np.errstate(over="ignore"):  # infinity saturates like every large entry
+        # expm1: near 0 the difference of exp and 1 would lose the digits that are left.
+        exact = (np.expm1(values) - values) * 2.0**table.fraction
+    return np.minimum(np.rint(exact), float(table.maximum)).astype(np.int64)
+
+
+def _addressed(log_variance: FixedType) -> NDArray[np.float64]:
+    """Return the value of log sigma^2 of every address: its raw bits, read as an unsigned number."""
+    raw = np.arange(1 << log_variance.width, dtype=np.int64)
+    if log_variance.signed:
+        half = 1 << (log_variance.width - 1)
+        raw = np.where(raw >= half, raw - 2 * half, raw)
+    return np.asarray(raw * 2.0**-log_variance.fraction, dtype=np.float64)
 
 
 def inverse_variance_table(log_variance: FixedType, table: FixedType) -> NDArray[np.int64]:
@@ -38,13 +87,8 @@ def inverse_variance_table(log_variance: FixedType, table: FixedType) -> NDArray
     >>> int(t[0]), len(t)
     (32, 16)
     """
-    address = np.arange(1 << log_variance.width, dtype=np.int64)
-    raw = address
-    if log_variance.signed:
-        half = 1 << (log_variance.width - 1)
-        raw = np.where(address >= half, address - 2 * half, address)
     with np.errstate(over="ignore"):  # infinity saturates like every large entry
-        exact = np.exp(-raw.astype(np.float64) * 2.0**-log_variance.fraction) * 2.0**table.fraction
+        exact = np.exp(-_addressed(log_variance)) * 2.0**table.fraction
     return np.minimum(np.rint(exact), float(table.maximum)).astype(np.int64)
 
 
@@ -74,14 +118,15 @@ def score_raw(
     """
     mean_raw = _checked(mean, spec.mean, spec.latent, "mean")
     terms = mean_raw * mean_raw
-    if spec.kind == "rz":
+    if spec.reads_log_variance:
         if log_variance is None:
-            raise DataError("score rz: log_variance is missing; R_z needs mean and log sigma^2.")
+            raise DataError(f"score {spec.kind}: log_variance is missing; it needs mean and log sigma^2.")
         log_variance_raw = _checked(log_variance, spec.log_variance, spec.latent, "log_variance")
         if len(log_variance_raw) != len(mean_raw):
             raise DataError(f"score: {len(mean_raw)} events of mean, {len(log_variance_raw)} of log_variance.")
-        table = inverse_variance_table(spec.log_variance, spec.table)
-        terms = terms * table[log_variance_raw & ((1 << spec.log_variance.width) - 1)]
+        entries = score_table(spec)[log_variance_raw & ((1 << spec.log_variance.width) - 1)]
+        left = spec.aligned
+        terms = terms * entries if spec.kind == "rz" else (terms << left[0]) + (entries << left[1])
     total = terms.sum(axis=1)
     shifted = total >> spec.shift if spec.shift >= 0 else total << -spec.shift
     return np.minimum(shifted, spec.score.maximum)

@@ -14,16 +14,18 @@ from l1ad.config import NetworkConfig, PruningConfig, QuantizationConfig, RunCon
 from l1ad.errors import ConfigurationError
 from l1ad.events.dataset import Dataset, load_dataset
 from l1ad.networks.architectures import build_decoder, build_encoder, input_shape
+from l1ad.networks.autoencoder import Autoencoder
 from l1ad.networks.base import load_frontend
 from l1ad.networks.firmware_model import load_model, save_model, to_firmware
 from l1ad.networks.layer_ranges import layer_ranges
 from l1ad.networks.learned_bits import LearnedBits, Price, WidthAdam
+from l1ad.networks.network_score import network_score
 from l1ad.networks.pruning import check_zeros
 from l1ad.networks.quantized import bit_operations, copy_weights
-from l1ad.networks.quantizers import parse_quantizer
 from l1ad.networks.vae import VariationalAutoencoder
 from l1ad.provenance import value_digest, write_json
-from l1ad.scores.spec import ScoreSpec, score_spec
+from l1ad.scores.reconstruction import ReconstructionSpec
+from l1ad.scores.spec import ScoreSpec
 from l1ad.training.checkpoint import EpochRecord, Progress
 from l1ad.training.loop import EpochCallback, Phase, train_phase
 from l1ad.training.record import (
@@ -41,17 +43,6 @@ from l1ad.training.teachers import load_teacher
 _log = logging.getLogger(__name__)
 
 
-def latent_score(config: RunConfig) -> ScoreSpec:
-    """Return the score of a configuration with the types of its latent space."""
-    network = config.network
-    return score_spec(
-        config.score,
-        network.latent,
-        parse_quantizer(network.mean, "network.mean").fixed_type,
-        parse_quantizer(network.log_variance, "network.log_variance").fixed_type,
-    )
-
-
 def train(
     config: RunConfig,
     dataset: Path,
@@ -60,7 +51,7 @@ def train(
     *,
     float_folder: Path | None = None,
 ) -> TrainingRecord:
-    """Train a variational autoencoder and write its models.
+    """Train a variational autoencoder or an autoencoder and write its models.
 
     A quantized network starts from a float model of the same shape, trained first; its loss then has a share that
     matches the float latent space. A checkpoint is written after every epoch. Calling again after an interruption
@@ -73,9 +64,10 @@ def train(
     dataset : Path
         Folder that `l1ad.events.prepare.prepare_dataset` wrote.
     folder : Path
-        Gets ``encoder.keras``, ``decoder.keras``, ``training.json``, checkpoints, and for a quantized network
-        ``firmware.keras`` (encoder with exact weights and the score), ``float_encoder.keras`` and ``layers.json``
-        (ranges, saturations and noise of every quantized tensor on the validation part).
+        Gets ``encoder.keras`` (of an autoencoder: the whole of it), ``decoder.keras`` of a variational one,
+        ``training.json``, checkpoints, and for a quantized network ``firmware.keras`` (exact weights and the score),
+        ``float_encoder.keras`` and ``layers.json`` (ranges, saturations and noise of every quantized tensor on the
+        validation part).
     callback : callable, optional
         Called after every epoch.
     float_folder : Path, optional
@@ -90,10 +82,13 @@ def train(
     DataError, ConfigurationError, ToolMissingError, CheckFailedError
         See `train_phase`, `score_spec` and `load_frontend`.
     """
-    spec = latent_score(config)
     data = load_dataset(dataset)
-    scale = derive_scale(data.particles["train"], config.training.target)
-    job = _Job(config, data, scale, folder, callback)
+    spec = network_score(config, data.contract)
+    if config.network.reconstructs:
+        scale = TargetScale("inputs", (), ())
+    else:
+        scale = derive_scale(data.particles["train"], config.training.target)
+    job = _Job(config, data, scale, spec, folder, callback)
     teacher, decoder, progress = job.float_phase() if float_folder is None else _float_models(float_folder)
     encoder = teacher
     if config.network.frontend != "float":
@@ -108,7 +103,8 @@ def train(
         if teacher is not None:
             save_model(teacher, folder / TEACHER_FILE)
     save_model(encoder, folder / ENCODER_FILE)
-    save_model(decoder, folder / DECODER_FILE)
+    if decoder is not None:
+        save_model(decoder, folder / DECODER_FILE)
     record = _record(config, encoder, progress, scale, spec, len(data.inputs["train"]))
     write_json(folder / TRAINING_FILE, record.to_dict())
     return record
@@ -129,8 +125,9 @@ def float_twin(config: RunConfig) -> RunConfig:
 
 
 def _float_models(folder: Path) -> tuple[Any, Any, None]:
-    """Return encoder and decoder of a float training that has finished."""
-    return load_model(folder / ENCODER_FILE), load_model(folder / DECODER_FILE), None
+    """Return encoder and decoder of a float training that has finished; an autoencoder has no decoder of its own."""
+    decoder = folder / DECODER_FILE
+    return load_model(folder / ENCODER_FILE), load_model(decoder) if decoder.exists() else None, None
 
 
 @dataclass(frozen=True)
@@ -140,6 +137,7 @@ class _Job:
     config: RunConfig
     data: Dataset
     scale: TargetScale
+    spec: ScoreSpec | ReconstructionSpec
     folder: Path
     callback: EpochCallback | None
 
@@ -183,13 +181,14 @@ class _Job:
         return Price(options.beta, options.beta_start, max(int(steps), 1), options.bit_operations)
 
     def _build(self, network: Any) -> tuple[Any, Any]:
-        """Return a seeded encoder and decoder."""
+        """Return a seeded encoder and decoder; an autoencoder is one network."""
         import keras
 
         keras.utils.set_random_seed(self.config.seed)
         bounded = self.scale.kind == "paper"
         frontend = load_frontend(network, self.data.contract.type)
-        return build_encoder(network, frontend), build_decoder(network, bounded=bounded)
+        encoder = build_encoder(network, frontend)
+        return encoder, None if network.reconstructs else build_decoder(network, bounded=bounded)
 
     def _run(
         self, phase: Phase, encoder: Any, decoder: Any, teacher: Any, history: tuple[EpochRecord, ...]
@@ -199,20 +198,7 @@ class _Job:
 
         options = self.config.training
         learned = phase.name == "quantized" and self.config.network.frontend == "hgq"
-        kind = functools.partial(LearnedBits, price=self._price(phase)) if learned else VariationalAutoencoder
-        model = kind(
-            encoder,
-            decoder,
-            beta=options.beta,
-            seed=self.config.seed,
-            target=self.scale.kind,
-            feature_weights=options.feature_weights,
-            teacher=teacher,
-            distillation=options.distillation if teacher is not None else 0.0,
-            score_teacher=load_teacher(options, self._batches("train")),
-            score_share=options.score_share,
-            score_kind=self.config.score.kind,
-        )
+        model = self._model(phase, encoder, decoder, teacher)
         # amsgrad as in arXiv:2108.03986. Eight steps an execution keep Python out of the way of small networks.
         optimizer: Any = keras.optimizers.Adam(phase.learning_rate, amsgrad=True)
         if learned:
@@ -229,6 +215,30 @@ class _Job:
             checkpoint=self.folder / f"checkpoint_{phase.name}.npz",
             history=history,
             callback=self.callback,
+        )
+
+    def _model(self, phase: Phase, encoder: Any, decoder: Any, teacher: Any) -> Any:
+        """Return the model with the loss of a phase."""
+        options = self.config.training
+        taught = {
+            "teacher": teacher,
+            "distillation": options.distillation if teacher is not None else 0.0,
+            "score_teacher": load_teacher(options, self._batches("train")),
+            "score_share": options.score_share,
+            "feature_weights": options.feature_weights,
+        }
+        if isinstance(self.spec, ReconstructionSpec):
+            return Autoencoder(encoder, spec=self.spec, **taught)
+        learned = phase.name == "quantized" and self.config.network.frontend == "hgq"
+        kind = functools.partial(LearnedBits, price=self._price(phase)) if learned else VariationalAutoencoder
+        return kind(
+            encoder,
+            decoder,
+            beta=options.beta,
+            seed=self.config.seed,
+            target=self.scale.kind,
+            score_kind=self.config.score.kind,
+            **taught,
         )
 
     def _batches(self, part: str) -> EventBatches:
@@ -249,14 +259,14 @@ class _Job:
                 "network": self.config.network.model_dump(mode="json"),
                 "training": self.config.training.model_dump(mode="json"),
                 "quantization": self.config.quantization.model_dump(mode="json") if phase.name == "quantized" else None,
-                "score": self.config.score.kind,
+                "score": self.spec.to_dict() if self.config.network.reconstructs else self.config.score.kind,
                 "data": self.data.record.files,
             }
         )
 
 
 def _record(
-    config: RunConfig, encoder: Any, progress: Progress | None, scale: TargetScale, spec: ScoreSpec, events: int
+    config: RunConfig, encoder: Any, progress: Progress | None, scale: TargetScale, spec: Any, events: int
 ) -> TrainingRecord:
     """Summarize a training."""
     history = () if progress is None else progress.history

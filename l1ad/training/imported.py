@@ -176,8 +176,8 @@ def check_ends(opened: OpenedModel, kind: str, input_size: int) -> None:
     shapes = [tuple(output.shape[1:]) for output in model.outputs]
     if len(shapes) > 2 or len(set(shapes)) != 1 or len(shapes[0]) != 1:
         raise DataError(f"{path}: outputs of shape {shapes}; expected the latent means, or means and log sigma^2.")
-    if kind == "rz" and len(shapes) != 2:
-        raise DataError(f"{path}: one output, so no sigma; the score rz needs two. Use --score mu2.")
+    if kind != "mu2" and len(shapes) != 2:
+        raise DataError(f"{path}: one output, so no sigma; the score {kind} needs two. Use --score mu2.")
 
 
 def with_latent(model: Any, mean: str, log_variance: str) -> Any:

@@ -206,7 +206,7 @@ def _run_epoch(
         epoch=epoch + 1,
         loss=losses["loss"],
         reconstruction=losses["reconstruction"],
-        kl=losses["kl"],
+        kl=losses.get("kl", 0.0),
         distillation=losses.get("distillation", 0.0),
         score=losses.get("score", 0.0),
         validation_loss=validation_loss,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from l1ad.records import Record
+from l1ad.scores.reconstruction import ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 from l1ad.training.checkpoint import EpochRecord
 from l1ad.training.targets import TargetScale
@@ -25,14 +26,14 @@ class TrainingRecord(Record):
     ----------
     architecture, frontend : str
     parameters : int
-        Weights of the encoder.
+        Weights of the network that becomes firmware: of the encoder, or of the whole autoencoder.
     best_validation_loss : float
     best_epoch : int
         Epoch of the last phase whose weights were kept.
     events_per_second : float
         Training events a second, median over the epochs of the last phase.
     scale : TargetScale
-    score : ScoreSpec
+    score : ScoreSpec or ReconstructionSpec
     history : tuple of EpochRecord
     bit_operations : int
         Effective bit operations of a network with learned bit widths; 0 for others.
@@ -45,6 +46,6 @@ class TrainingRecord(Record):
     best_epoch: int
     events_per_second: float
     scale: TargetScale
-    score: ScoreSpec
+    score: ScoreSpec | ReconstructionSpec
     history: tuple[EpochRecord, ...] = field(default_factory=tuple)
     bit_operations: int = 0

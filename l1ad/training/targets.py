@@ -26,7 +26,7 @@ class TargetScale(Record):
     Attributes
     ----------
     kind : str
-        ``whitened`` or ``paper``.
+        ``whitened`` or ``paper``; ``inputs`` when the network reconstructs its own inputs, and nothing is scaled.
     offset, width : tuple of float, length 57
         Target = (feature - offset) / width, row-major in (row, quantity).
     """
@@ -125,9 +125,11 @@ class EventBatches:
         return len(self.inputs)
 
     def take(self, index: NDArray[np.int64] | slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return network inputs and targets of the events at `index`."""
+        """Return network inputs and targets of the events at `index`; an autoencoder's targets are its inputs."""
         raw = np.asarray(self.inputs[index], dtype=np.float32)
         x = (raw * np.float32(2.0**-self.input_type.fraction)).reshape(-1, *self.shape)
+        if self.scale.kind == "inputs":
+            return x, x
         return x, self.scale.apply(np.asarray(self.particles[index]))
 
     def epoch(self, order: NDArray[np.int64], batch_size: int, blocks: int = 256) -> Any:

@@ -12,6 +12,7 @@ import pytest
 
 from l1ad.config import NetworkConfig
 from l1ad.records import FixedType
+from l1ad.scores.reconstruction import UNUSED, ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,9 +20,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 INPUT = FixedType(True, 10, 4)
 MEAN, LOG_VARIANCE = FixedType(True, 8, 4), FixedType(True, 6, 3)
 #: Narrow enough that the largest events saturate.
-SCORES = {"rz": FixedType(False, 14, 10), "mu2": FixedType(False, 10, 6)}
+SCORES = {
+    "rz": FixedType(False, 14, 10),
+    "mu2": FixedType(False, 10, 6),
+    "kl": FixedType(False, 9, 5),
+    "reconstruction": FixedType(False, 12, 10),
+}
 #: Seed and spread of the weights; chosen so that the events reach the extremes, which a test asserts.
-WEIGHTS = {"dense_vae": (12, 0.6), "cnn_vae": (9, 0.4)}
+WEIGHTS = {"dense_vae": (12, 0.6), "cnn_vae": (9, 0.4), "dense_ae": (5, 0.5), "cnn_ae": (6, 0.5)}
+#: Raw pT of padding in each row; both ends of the input type stand here.
+PADDING = (-512, 511, 0, -1, 3, *range(-14, 0))
 EVENTS = 4000
 
 
@@ -59,11 +67,17 @@ def network(architecture: str, **changes: object) -> NetworkConfig:
         "latent_kernel": "quantized_bits(8,1,alpha=1)",
         "mean": "quantized_bits(8,3,alpha=1)",
         "log_variance": "quantized_bits(6,2,alpha=1)",
+        "reconstruction": "quantized_bits(5,1,alpha=1)",
     }
     return NetworkConfig.model_validate(values | changes)
 
 
-def spec(kind: str = "rz", **changes: object) -> ScoreSpec:
+def spec(kind: str = "rz", **changes: object) -> ScoreSpec | ReconstructionSpec:
+    if kind == "reconstruction":
+        exponents = [0, UNUSED, 3] + [0, 3, 3] * 18
+        parts = {"inputs": INPUT, "prediction": FixedType(True, 5, 2), "error": FixedType(False, 6, 3)}
+        fixed = {"exponents": tuple(exponents), "padding": PADDING, "score": SCORES[kind]}
+        return ReconstructionSpec(**({"kind": kind} | parts | fixed | changes))  # type: ignore[arg-type]
     fields = {
         "kind": kind,
         "latent": 2,
@@ -97,6 +111,9 @@ def raw_inputs() -> np.ndarray:
     events[0], events[1], events[2] = low, high, 0
     events[3:300] = rng.choice([low, high], (297, 57))
     events[300:900] //= 8
+    # Half of the rows of a third of the events are padding.
+    third = events[: EVENTS // 3].reshape(-1, 19, 3)
+    third[:, :, 0] = np.where(rng.random(third.shape[:2]) < 0.5, PADDING, third[:, :, 0])
     return events
 
 

@@ -15,20 +15,34 @@ from l1ad.records import FirmwareProject
 
 NETWORKS = ["dense_vae", "cnn_vae"]
 SCORES = ["rz", "mu2"]
+AUTOENCODERS = ["dense_ae", "cnn_ae"]
+#: Networks and scores whose every value is compared in the light tests.
+CASES = [
+    *((network, kind) for network in NETWORKS for kind in SCORES),
+    ("dense_vae", "kl"),
+    *((network, "reconstruction") for network in AUTOENCODERS),
+]
 
 #: Every value of network, score, backend and interface stands in a light case; each costs a compilation.
 LIGHT = [
     ("dense_vae", "rz", "vitis", "io_parallel"),
     ("cnn_vae", "rz", "vitis", "io_parallel"),
     ("dense_vae", "mu2", "vivado", "io_stream"),
+    ("dense_vae", "kl", "vitis", "io_parallel"),
+    ("cnn_ae", "reconstruction", "vitis", "io_parallel"),
 ]
 HEAVY = [
     (network, kind, backend, io_type)
     for network in NETWORKS
-    for kind in SCORES
+    for kind in (*SCORES, "kl")
     for backend in ("vitis", "vivado")
     for io_type in ("io_parallel", "io_stream")
     if (network, kind, backend, io_type) not in LIGHT
+] + [
+    (network, "reconstruction", backend, "io_parallel")
+    for network in AUTOENCODERS
+    for backend in ("vitis", "vivado")
+    if (network, "reconstruction", backend, "io_parallel") not in LIGHT
 ]
 
 
@@ -44,26 +58,27 @@ def result_types(result) -> dict[str, object]:
     return {name: values.fixed_type for name, values in result.layers.items()}
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("kind", SCORES)
+@pytest.mark.parametrize(("network", "kind"), CASES)
 def test_events_reach_the_extremes_of_every_type(examples, network: str, kind: str) -> None:
     example = examples(network, kind)
     assert len(example.inputs) >= 2000
     assert (example.inputs.min(), example.inputs.max()) == (-512, 511)
-    mean = example.keras.layers["mean"]
-    assert mean.min() == -128
+    if kind == "reconstruction":
+        prediction = example.keras.layers["reconstruction"]
+        assert (prediction.min(), prediction.max()) == (-16, 15)
+    else:
+        assert example.keras.layers["mean"].min() == -128
     score = example.keras.score
     assert score.max() == example.keras.score_type.maximum
     assert 0 < (score == score.max()).sum() < 3 * len(score) // 4
     assert len(np.unique(score)) > 200
-    if kind == "rz":
+    if kind in ("rz", "kl"):
         log_variance = example.keras.layers["log_variance"]
         assert (log_variance.min(), log_variance.max()) == (-32, 31)
         assert len(np.unique(log_variance)) == 64
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("kind", SCORES)
+@pytest.mark.parametrize(("network", "kind"), CASES)
 def test_interpreter_equals_keras(examples, projects, tmp_path, network: str, kind: str) -> None:
     example, project = examples(network, kind), open_project(projects(network, kind, "verilog"))
     result = load_interpreter(project).run(example.inputs)
@@ -72,7 +87,7 @@ def test_interpreter_equals_keras(examples, projects, tmp_path, network: str, ki
     assert control.caught
 
 
-@pytest.mark.parametrize(("network", "kind"), [("dense_vae", "rz"), ("cnn_vae", "mu2")])
+@pytest.mark.parametrize(("network", "kind"), [("dense_vae", "rz"), ("cnn_vae", "mu2"), ("dense_ae", "reconstruction")])
 def test_native_emulator_equals_keras(examples, projects, tmp_path, network: str, kind: str) -> None:
     example, project = examples(network, kind), open_project(projects(network, kind, "verilog"))
     result = build_native(project, tmp_path).run(example.inputs)

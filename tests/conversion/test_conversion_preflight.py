@@ -227,3 +227,14 @@ def test_engine_error_becomes_ours_and_disk_errors_pass() -> None:
     for error in (OSError("full"), ConfigurationError("ours")):
         with pytest.raises(type(error), match=str(error)), engine_errors("alkaid"):
             raise error
+
+
+def test_autoencoder_refuses_io_stream_and_says_what_can(conversion, check_refused) -> None:
+    model = conversion.firmware("dense_ae", "reconstruction")
+    words = ("layer score", "io_stream", "io_parallel")
+    check_refused(model, *words, backends=("vitis", "vivado"), io_type="io_stream")
+
+
+def test_score_of_another_prediction_type_is_refused(conversion) -> None:
+    with pytest.raises(ConversionError, match=r"layer reconstruction: type is fixed<6,4>, the score expects"):
+        conversion.firmware("dense_ae", "reconstruction", reconstruction="quantized_bits(6,3,alpha=1)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from l1ad.config import ScoreConfig
 from l1ad.errors import ConfigurationError, DataError
 from l1ad.records import FixedType
 from l1ad.scores.floating import score_float
-from l1ad.scores.integer import inverse_variance_table, score_raw
+from l1ad.scores.integer import divergence_table, inverse_variance_table, score_raw
 from l1ad.scores.spec import ScoreSpec, score_spec
 
 MEAN = FixedType(True, 10, 5)
@@ -20,20 +21,26 @@ TABLE = FixedType(False, 10, 5)
 SCORE = FixedType(False, 20, 14)
 
 
-def slow_entry(address: int, log_variance: FixedType, table: FixedType) -> int:
+def slow_entry(address: int, log_variance: FixedType, table: FixedType, kind: str = "rz") -> int:
     """Return one entry of the table, computed with 60 decimals."""
     raw = address
     if log_variance.signed and address >= 1 << (log_variance.width - 1):
         raw -= 1 << log_variance.width
     with localcontext() as context:
         context.prec = 60
-        exact = (-Decimal(raw) * Decimal(2) ** -log_variance.fraction).exp() * Decimal(2) ** table.fraction
+        value = Decimal(raw) * Decimal(2) ** -log_variance.fraction
+        exact = ((-value).exp() if kind == "rz" else value.exp() - value - 1) * Decimal(2) ** table.fraction
         limit = Decimal(2) ** table.width - 1
         return int(min(exact, limit).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
 
 
 def slow_score(mean: list[int], log_variance: list[int], spec: ScoreSpec, table: list[int]) -> int:
     """Return the raw score of one event with unbounded integers."""
+    if spec.kind == "kl":
+        mask, unit = (1 << spec.log_variance.width) - 1, Fraction(2) ** spec.score.fraction
+        terms = [Fraction(mu * mu) / Fraction(2) ** (2 * spec.mean.fraction) for mu in mean]
+        terms += [Fraction(table[lv & mask]) / Fraction(2) ** spec.table.fraction for lv in log_variance]
+        return min(int(sum(terms) / 2 * unit), 2**spec.score.width - 1)
     total = 0
     for mu, lv in zip(mean, log_variance, strict=True):
         weight = table[lv % (1 << spec.log_variance.width)] if spec.kind == "rz" else 1
@@ -56,7 +63,7 @@ def random_spec(rng: np.random.Generator) -> ScoreSpec | None:
     mean_width, address_width, table_width, score_width = draw(2, 20), draw(2, 9), draw(2, 18), draw(2, 24)
     try:
         return ScoreSpec(
-            kind=str(rng.choice(["rz", "mu2"])),
+            kind=str(rng.choice(["rz", "mu2", "kl"])),
             latent=draw(1, 9),
             mean=FixedType(True, mean_width, draw(-2, mean_width + 2)),
             log_variance=FixedType(bool(rng.integers(2)), address_width, draw(0, min(address_width, 5))),
@@ -83,7 +90,8 @@ def test_random_types_and_values_equal_unbounded_integers():
         mean[0] = spec.mean.minimum
         log_variance = random_latent(rng, spec.log_variance, 40, spec.latent)
         log_variance[0] = spec.log_variance.minimum
-        table = [slow_entry(a, spec.log_variance, spec.table) for a in range(1 << spec.log_variance.width)]
+        addresses = range(1 << spec.log_variance.width)
+        table = [slow_entry(a, spec.log_variance, spec.table, spec.kind) for a in addresses]
         expected = [slow_score(m, v, spec, table) for m, v in zip(mean.tolist(), log_variance.tolist(), strict=True)]
         found = score_raw(mean, log_variance, spec)
         np.testing.assert_array_equal(found, expected, err_msg=str(spec))
@@ -172,7 +180,37 @@ def test_one_changed_entry_of_the_table_is_seen(monkeypatch):
     np.testing.assert_array_equal(before[~uses_it], after[~uses_it])
 
 
-@pytest.mark.parametrize("kind", ["rz", "mu2"])
+def test_table_of_the_divergence_against_decimals():
+    table = divergence_table(LOG_VARIANCE, TABLE)
+    assert table.tolist() == [slow_entry(a, LOG_VARIANCE, TABLE, "kl") for a in range(256)]
+    assert (table[0], table.max(), table.min()) == (0, TABLE.maximum, 0)
+
+
+def test_one_changed_entry_of_the_divergence_is_seen(monkeypatch):
+    spec = ScoreSpec("kl", 3, MEAN, LOG_VARIANCE, TABLE, SCORE)
+    rng = np.random.default_rng(3)
+    mean = random_latent(rng, MEAN, 2000, 3)
+    log_variance = random_latent(rng, LOG_VARIANCE, 2000, 3)
+    before = score_raw(mean, log_variance, spec)
+    changed = divergence_table(LOG_VARIANCE, TABLE)
+    changed[20] ^= 1 << 4
+    monkeypatch.setattr("l1ad.scores.integer.divergence_table", lambda *_: changed)
+    after = score_raw(mean, log_variance, spec)
+    uses_it = (log_variance == 20).any(axis=1)
+    assert (before != after).any()
+    np.testing.assert_array_equal(before[~uses_it], after[~uses_it])
+
+
+def test_largest_divergence_fits_the_accumulator_and_its_type_is_no_bit_too_wide():
+    spec = ScoreSpec("kl", 5, MEAN, LOG_VARIANCE, TABLE, SCORE)
+    left = spec.aligned
+    largest = 5 * ((MEAN.minimum**2 << left[0]) + (TABLE.maximum << left[1]))
+    assert spec.accumulator.maximum >= largest > spec.accumulator.maximum >> 1
+    # mu^2 counts units of 2**-10, an entry 2**-5; half of the sum counts 2**-11.
+    assert (left, spec.accumulator.fraction, spec.shift) == ((0, 5), 11, 5)
+
+
+@pytest.mark.parametrize("kind", ["rz", "mu2", "kl"])
 def test_integer_score_converges_to_the_float_score(kind):
     mean_type, address = FixedType(True, 18, 4), FixedType(True, 12, 3)
     table, score = FixedType(False, 18, 6), FixedType(False, 24, 13)
@@ -189,7 +227,7 @@ def test_integer_score_converges_to_the_float_score(kind):
     found = raw * 2.0**-score.fraction
     np.testing.assert_allclose(found, exact, rtol=2e-3, atol=2e-3)
     # Negative control: the score of the other kind is far away.
-    other = ScoreSpec("mu2" if kind == "rz" else "rz", 3, mean_type, address, table, score)
+    other = ScoreSpec({"rz": "mu2", "mu2": "kl", "kl": "rz"}[kind], 3, mean_type, address, table, score)
     assert np.median(np.abs(score_float(mean, log_variance, other) - exact)) > 0.1
 
 
@@ -235,7 +273,8 @@ def test_no_events_give_no_scores():
         ({"mean": FixedType(True, 24, 24), "score": FixedType(False, 24, 0), "kind": "mu2"}, "needs 73 bits"),
         ({"mean": FixedType(True, 10, -25), "score": FixedType(False, 20, 20)}, "every score is 0"),
         ({"log_variance": FixedType(True, 13, 4)}, "addresses a table of 8192 entries"),
-        ({"kind": "kl"}, "score.kind: 'kl'"),
+        ({"kind": "chi2"}, "score.kind: 'chi2'"),
+        ({"kind": "kl", "mean": FixedType(True, 24, 0), "score": FixedType(False, 24, -50)}, "needs 80 bits"),
         ({"latent": 0}, "network.latent: 0"),
         ({"score": FixedType(False, 25, 14)}, "score.width: 25"),
         ({"table": FixedType(True, 10, 5)}, "expected unsigned"),

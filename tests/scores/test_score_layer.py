@@ -25,6 +25,12 @@ SPECS = {
     "mu2 shifted left": ScoreSpec(
         "mu2", 2, FixedType(True, 8, 8), FixedType(True, 8, 4), FixedType(False, 10, 5), FixedType(False, 24, 16)
     ),
+    "kl": ScoreSpec(
+        "kl", 3, FixedType(True, 10, 5), FixedType(True, 8, 4), FixedType(False, 10, 8), FixedType(False, 16, 8)
+    ),
+    "kl fine table": ScoreSpec(
+        "kl", 5, FixedType(True, 8, 5), FixedType(True, 6, 3), FixedType(False, 18, 5), FixedType(False, 24, 12)
+    ),
     "mu2 narrow": ScoreSpec(
         "mu2", 4, FixedType(True, 10, 5), FixedType(True, 8, 4), FixedType(False, 10, 5), FixedType(False, 12, 8)
     ),
@@ -32,7 +38,7 @@ SPECS = {
         "rz", 1, FixedType(True, 12, 4), FixedType(False, 6, 3), FixedType(False, 12, 0), FixedType(False, 16, 8)
     ),
 }
-SATURATING = {"rz", "rz wide", "mu2 narrow"}
+SATURATING = {"rz", "rz wide", "mu2 narrow", "kl"}
 
 
 def latent(spec: ScoreSpec, events: int = EVENTS) -> tuple[np.ndarray, np.ndarray]:
@@ -53,7 +59,7 @@ def run(layer: LatentScore, mean: np.ndarray, log_variance: np.ndarray) -> np.nd
     spec = layer.spec
     values = (mean * 2.0**-spec.mean.fraction).astype(np.float32)
     logs = (log_variance * 2.0**-spec.log_variance.fraction).astype(np.float32)
-    score = np.asarray(layer(values, logs) if spec.kind == "rz" else layer(values), dtype=np.float64)
+    score = np.asarray(layer(values, logs) if spec.reads_log_variance else layer(values), dtype=np.float64)
     assert score.shape == (len(mean), 1)
     raw = score[:, 0] * 2.0**spec.score.fraction
     assert np.array_equal(raw, np.rint(raw))
@@ -78,12 +84,12 @@ def test_one_changed_entry_of_the_layer_is_seen():
     assert (run(layer, mean, log_variance) != score_raw(mean, log_variance, spec)).any()
 
 
-@pytest.mark.parametrize("name", ["rz", "mu2"])
+@pytest.mark.parametrize("name", ["rz", "mu2", "kl"])
 def test_saved_model_gives_the_same_integers(name, tmp_path):
     spec = SPECS[name]
     inputs = [keras.Input((spec.latent,)), keras.Input((spec.latent,))]
     layer = LatentScore(spec, name="score")
-    model = keras.Model(inputs, layer(*inputs) if spec.kind == "rz" else layer(inputs[0]))
+    model = keras.Model(inputs, layer(*inputs) if spec.reads_log_variance else layer(inputs[0]))
     model.save(tmp_path / "score.keras")
     loaded = keras.saving.load_model(tmp_path / "score.keras").get_layer("score")
     assert loaded.spec == spec

@@ -13,8 +13,9 @@ from l1ad.events.dataset import load_dataset
 from l1ad.networks.architectures import input_shape
 from l1ad.networks.firmware_model import load_model
 from l1ad.networks.inference import latent_outputs, run_firmware_model
+from l1ad.networks.network_score import network_score
 from l1ad.scores.integer import score_raw
-from l1ad.training.fit import latent_score, train
+from l1ad.training.fit import train
 from l1ad.training.record import TrainingRecord
 from l1ad.training.targets import EventBatches
 
@@ -50,7 +51,7 @@ def test_files_and_record(baseline, tiny):
     assert TrainingRecord.read(baseline.folder / "training.json") == baseline.record
     record = baseline.record
     assert (record.architecture, record.frontend, record.parameters) == ("dense_vae", "qkeras", 2486)
-    assert record.score == latent_score(tiny.configuration())
+    assert record.score == network_score(tiny.configuration())
     last = [epoch for epoch in record.history if epoch.phase == "quantized"]
     best = min(last, key=lambda epoch: epoch.validation_loss)
     assert (record.best_epoch, record.best_validation_loss) == (best.epoch, best.validation_loss)

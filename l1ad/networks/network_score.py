@@ -1,0 +1,69 @@
+"""The score of a configuration, with the types of its network."""
+
+from __future__ import annotations
+
+import math
+
+from l1ad.config import RunConfig
+from l1ad.events.contract import InputContract
+from l1ad.networks.architectures import ETA_BOUNDS, QUANTITIES, ROWS
+from l1ad.networks.quantizers import parse_quantizer
+from l1ad.records import FixedType
+from l1ad.scores.reconstruction import UNUSED, ReconstructionSpec
+from l1ad.scores.spec import ScoreSpec, score_spec
+
+
+def network_score(config: RunConfig, contract: InputContract | None = None) -> ScoreSpec | ReconstructionSpec:
+    """Return the score of a configuration with the types of its network.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Sections inputs, network and score are used.
+    contract : InputContract, optional
+        How events become inputs; the reconstruction error takes type and padding from it. Without it the type is that
+        of the configuration and padding is taken to be 0, which is enough to check the types.
+
+    Raises
+    ------
+    ConfigurationError
+        When the score cannot be computed exactly.
+    """
+    network = config.network
+    types = {
+        field: parse_quantizer(getattr(network, field), f"network.{field}").fixed_type
+        for field in ("mean", "log_variance", "reconstruction")
+    }
+    if config.score.kind != "reconstruction":
+        return score_spec(config.score, network.latent, types["mean"], types["log_variance"])
+    inputs = FixedType(True, config.inputs.width, config.inputs.integer) if contract is None else contract.type
+    padding = (0,) * ROWS if contract is None else padding_of_rows(contract)
+    prediction, width = types["reconstruction"], config.score.error_width
+    return ReconstructionSpec(
+        kind="reconstruction",
+        inputs=inputs,
+        prediction=prediction,
+        error=FixedType(signed=False, width=width, integer=width - prediction.fraction),
+        exponents=_exponents(config.score.weights),
+        padding=padding,
+        score=FixedType(signed=False, width=config.score.width, integer=config.score.integer),
+    )
+
+
+def padding_of_rows(contract: InputContract) -> tuple[int, ...]:
+    """Return the raw pT of padding in each row: what a hardware 0 becomes."""
+    import numpy as np
+
+    raw = contract.apply(np.zeros((1, len(contract.inputs)), dtype=np.int64))[0]
+    return tuple(int(value) for value in raw[::QUANTITIES])
+
+
+def _exponents(weights: tuple[float, ...]) -> tuple[int, ...]:
+    """Return the weight exponent of every input; the missing energy has no eta."""
+    of_quantity = [UNUSED if weight == 0 else -round(math.log2(weight)) for weight in weights]
+    found = []
+    for row in range(ROWS):
+        for quantity, exponent in enumerate(of_quantity):
+            absent = quantity == 1 and ETA_BOUNDS[row] == 0
+            found.append(UNUSED if absent else exponent)
+    return tuple(found)
