@@ -298,7 +298,7 @@ def test_function_named_in_a_file_is_not_called(module, function, saved, tmp_pat
 
 def test_changed_score_in_a_file_is_refused(saved, tmp_path):
     def narrower(config):
-        config["config"]["layers"][-1]["config"]["spec"]["kind"] = "kl"
+        config["config"]["layers"][-1]["config"]["spec"]["kind"] = "chi2"
         return config
 
     with pytest.raises(DataError, match=r"score\.kind"):
