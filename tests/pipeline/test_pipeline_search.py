@@ -431,3 +431,12 @@ def test_a_killed_search_ends_with_the_same_trials(events, tmp_path):
         assert load_config(folder / "best.yaml").name == "tiny_lut100000"
         assert (folder / "pareto.png").stat().st_size > 1000
     assert results["killed"] == results["whole"]
+
+
+def test_the_configuration_in_the_guide_is_a_search():
+    text = (Path(__file__).parents[2] / "docs" / "search.md").read_text(encoding="utf-8")
+    blocks = [block.partition("```")[0] for block in text.split("```yaml\n")[1:]]
+    configs = [parse_config(yaml.safe_load(block), "docs/search.md") for block in blocks]
+    assert any("network.hidden" in config.search.space for config in configs)
+    for config in configs:
+        check_space(config)
