@@ -95,12 +95,12 @@ def cost(run: RunFolder) -> float:
     return next(m.value for m in project.estimates if m.name == "cost")
 
 
-def rows_of_paper(family: str, folder: Path, epochs: int) -> list[dict[str, Any]]:
+def rows_of_paper(family: str, folder: Path, epochs: int, changes: list[str]) -> list[dict[str, Any]]:
     """Train the paper's recipe and evaluate its scores."""
     from paper_recipe import train
 
     # The events of the run are those of the family's configuration, which all families share.
-    config = configuration(family, f"name={family}_paper")
+    config = configuration(family, *changes, f"name={family}_paper")
     run = create_run(config, folder)
     run_stages(run, ("data",))
     data = load_dataset(run.stage("data"))
@@ -143,7 +143,7 @@ def measure(family: str, form: str, arguments: argparse.Namespace) -> None:
         return
     start = time.perf_counter()
     if form == "paper":
-        rows = rows_of_paper(family, arguments.runs, arguments.paper_epochs)
+        rows = rows_of_paper(family, arguments.runs, arguments.paper_epochs, arguments.set)
     else:
         rows = row_of_run(family, form, arguments.runs, arguments.set)
     seconds = round(time.perf_counter() - start)

@@ -121,7 +121,9 @@ class Autoencoder(keras.Model):
         error = ops.mean(ops.square((self.predicted(z, training=training) - y) * mask), axis=(1, 2))
         return error, kl
 
-    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, **kwargs: Any) -> Any:
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
         error, kl = y_pred
         beta = BETA if self.variational else 0.0
         return ops.mean((1 - beta) * error + beta * kl)

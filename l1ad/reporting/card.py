@@ -265,13 +265,19 @@ def _firmware(report: RunReport) -> list[str]:
     """Return what was measured of the firmware."""
     lines = []
     if report.bits is not None:
-        lines += [*markdown_table(ladder_table(report.bits)), ""]
+        lines += [*markdown_table(_without(ladder_table(report.bits), "Events per second")), ""]
     if report.budget is not None:
         lines += [*markdown_table(budget_table(report)), ""]
     for project in report.firmware:
         for found in project.estimates:
             lines.append(f"- {project.backend}: {found.name} {found}, by {markdown_text(found.source)}")
     return lines or ["Not converted in the run of this card."]
+
+
+def _without(table: Table, column: str) -> Table:
+    """Return the table without a column: throughput belongs to a machine, not to a model."""
+    kept = [index for index, name in enumerate(table.columns) if name != column]
+    return Table(tuple(table.columns[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in table.rows))
 
 
 def _use(facts: CardFacts) -> list[str]:
