@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,10 +112,17 @@ def _network(report: RunReport, facts: CardFacts) -> Table:
         ("kernel, bias", f"{network['kernel']}, {network['bias']}"),
         ("activation", network["activation"]),
         ("latent kernel", network["latent_kernel"]),
-        ("mean, log variance", f"{network['mean']}, {network['log_variance']}"),
+        _outputs(network, score["kind"]),
         ("score", f"{SCORES.get(score['kind'], score['kind'])}, {evaluation.score_type if evaluation else ''}"),
     ]
     return Table(("Property", "Value"), tuple((words(a), words(b)) for a, b in rows))
+
+
+def _outputs(network: Mapping[str, Any], kind: str) -> tuple[str, str]:
+    """Return the types of what the score reads."""
+    if kind == "reconstruction":
+        return "latent variables, decoder", f"{network['mean']}, {network['reconstruction']}"
+    return "mean, log variance", f"{network['mean']}, {network['log_variance']}"
 
 
 def _joined(values: Sequence[int]) -> str:
