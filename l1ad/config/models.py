@@ -245,12 +245,26 @@ class ConversionConfig(Section):
     backends: tuple[Literal["vitis", "vivado", "verilog"], ...] = ("vitis", "verilog")
     clock_ns: float = Field(5.0, gt=0, description="target clock period; 5 ns is 200 MHz, as in arXiv:2108.03986")
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
+    strategy: Literal["latency", "resource", "distributed_arithmetic"] = Field(
+        "latency",
+        description="how hls4ml multiplies: unrolled; with reused multipliers and weights in memory; or by shifts and "
+        "adders that the extra `da` finds. Verilog is always distributed arithmetic",
+    )
+    reuse_factor: int = Field(1, ge=1, description="resource: multiplications that share one multiplier")
     derating: float = Field(
         1.3, ge=1, description="clock period over the delay that the RTL generator's model may put in one stage"
     )
     thresholds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (), max_length=5, description="raw thresholds that the trigger's top level has after a reset; others are off"
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> ConversionConfig:
+        if self.reuse_factor > 1 and self.strategy != "resource":
+            raise ValueError(
+                f"reuse_factor ({self.reuse_factor}) above 1 needs strategy: resource, not {self.strategy}"
+            )
+        return self
 
 
 class EmulationConfig(Section):

@@ -64,6 +64,11 @@ class ConversionJob:
         How events become inputs. With it the project gets the trigger's top level.
     thresholds : tuple of int
         Raw thresholds that the top level has after a reset.
+    strategy : str
+        ``latency``, ``resource`` or ``distributed_arithmetic``; for HLS.
+    reuse_factor : int
+        Multiplications that share one multiplier; for HLS with ``resource``. Above 1 a new event is taken less often
+        than every clock, and there is no top level of the trigger.
     """
 
     backend: str
@@ -78,6 +83,8 @@ class ConversionJob:
     test_outputs: NDArray[np.int64]
     contract: InputContract | None = None
     thresholds: tuple[int, ...] = ()
+    strategy: str = "latency"
+    reuse_factor: int = 1
 
 
 @dataclass(frozen=True)
@@ -187,16 +194,16 @@ def engine_errors(engine: str) -> Iterator[None]:
 
 
 def _write_trigger(contract: InputContract, draft: Draft, job: ConversionJob, work: Path) -> None:
-    """Write the trigger's top level; the HLS one takes arrays, so that a stream gets none."""
+    """Write the trigger's top level; the HLS one takes arrays and an event every clock, so that others get none."""
     if job.backend == "verilog":
         ports = wrapper_ports(work, job.top, job.n_inputs, draft.n_outputs)
         # alkaid registers the inputs and the output of every stage.
         spec = trigger_spec(job.top, contract, draft.output_type, job.thresholds, draft.stages + 1)
         write_rtl(spec, ports, work)
-    elif job.io_type == "io_parallel":
+    elif job.io_type == "io_parallel" and job.reuse_factor == 1:
         write_hls(trigger_spec(job.top, contract, draft.output_type, job.thresholds, 0), work)
     else:
-        _log.info("%s: %s has no top level of the trigger; io_parallel has one", job.top, job.io_type)
+        _log.info("%s: no top level of the trigger; io_parallel with reuse_factor 1 has one", job.top)
 
 
 def _put(work: Path, folder: Path, before: Path) -> None:

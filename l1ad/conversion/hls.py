@@ -14,7 +14,7 @@ import numpy as np
 from l1ad.conversion import hls4ml_handlers
 from l1ad.conversion.base import ConversionJob, Draft, engine_errors
 from l1ad.conversion.hls_files import finish_files
-from l1ad.errors import ConversionError
+from l1ad.errors import ConversionError, ToolMissingError
 from l1ad.hardware.fixed_point import to_float
 from l1ad.provenance import library_version
 from l1ad.records import FixedType
@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 
 #: Backend of l1ad -> name in hls4ml.
 _BACKENDS = {"vitis": "Vitis", "vivado": "Vivado"}
+
+#: Strategy of l1ad -> name in hls4ml.
+_STRATEGIES = {"latency": "Latency", "resource": "Resource", "distributed_arithmetic": "distributed_arithmetic"}
 
 #: Values of a convolution's output beyond which io_parallel is refused. Vivado HLS does not partition or unroll
 #: more than 4,096 elements completely, and larger io_parallel convolutions do not finish there.
@@ -36,7 +39,12 @@ class HlsConverter:
     """Builds hls4ml's graph from the Keras model with bit-exact types and writes the project."""
 
     def refuse(self, model: Any, job: ConversionJob) -> None:
-        """Refuse convolutions that are too large for io_parallel, and a score that io_stream cannot do."""
+        """Refuse what io_parallel or io_stream cannot do, and a strategy whose library is missing."""
+        if job.strategy == "distributed_arithmetic" and library_version("da4ml") is None:
+            raise ToolMissingError(
+                "conversion.strategy distributed_arithmetic: da4ml is not installed. Install it with: "
+                "pip install 'l1ad[da]', or take the backend verilog, which is distributed arithmetic by itself."
+            )
         if type(model.layers[-1]).__name__ == "ReconstructionScore" and job.io_type != "io_parallel":
             raise ConversionError(
                 f"layer {model.layers[-1].name}: the score reconstruction compares all inputs with all outputs of the "
@@ -103,8 +111,9 @@ def _config(model: Any, job: ConversionJob, folder: Path, scratch: Path, layers:
     # hls4ml stamps projects at random; equal models should give equal files.
     config["Stamp"] = "l1ad"
     # A default of one bit: a type that the bit-exact pass did not derive cannot go unnoticed.
-    model_config = {"Precision": {"default": "ap_fixed<1,0>"}, "ReuseFactor": 1, "Strategy": "Latency"}
-    config["HLSConfig"] = {"Model": {**model_config, "BitExact": True}, "LayerName": {}}
+    hls_config = {"Precision": {"default": "ap_fixed<1,0>"}, "BitExact": True}
+    hls_config |= {"ReuseFactor": job.reuse_factor, "Strategy": _STRATEGIES[job.strategy]}
+    config["HLSConfig"] = {"Model": hls_config, "LayerName": {}}
     input_type = job.input_type
     precision = f"ap_{'' if input_type.signed else 'u'}fixed<{input_type.width},{input_type.integer}>"
     for layer in layers:
@@ -143,4 +152,6 @@ def _captured() -> Any:
     finally:
         for line in buffer.getvalue().splitlines():
             if line.strip():
-                _log.debug("hls4ml: %s", line)
+                # A reuse factor that does not divide a layer is replaced by the nearest that does.
+                level = logging.WARNING if "Invalid ReuseFactor" in line else logging.DEBUG
+                _log.log(level, "hls4ml: %s", line.strip())

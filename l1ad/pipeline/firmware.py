@@ -78,6 +78,8 @@ def run_convert(run: RunFolder, observer: Observer) -> None:
             test_outputs=outputs.score,
             contract=model.data.contract,
             thresholds=options.thresholds,
+            strategy=options.strategy,
+            reuse_factor=options.reuse_factor,
         )
         convert(model.keras, job, run.stage(CONVERT) / backend, observer.step)
         observer.advance(number, len(options.backends), backend)

@@ -78,12 +78,13 @@ def ladder_verdict(report: RunReport) -> Verdict:
         found = [f"{verdict.title}: {verdict.text}" for verdict in judged if verdict.status == status]
         if found:
             return Verdict(title, status, "; ".join(found) + ".")
-    events = min(rung.events for rung in rungs)
+    counts = sorted({rung.events for rung in rungs})
+    events = number(counts[0]) if len(counts) == 1 else f"{number(counts[0])} to {number(counts[-1])}"
     noun = "rung equals" if len(rungs) == 1 else "rungs equal"
     return Verdict(
         title,
         PASSED,
-        f"{len(rungs)} {noun} Keras bit for bit on {number(events)} events; "
+        f"{len(rungs)} {noun} Keras bit for bit on {events} events; "
         f"{len(rungs)} of {len(rungs)} negative controls caught.",
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = "--extra generate --extra search --extra dask"
+EXTRAS = "--extra generate --extra da --extra search --extra dask"
 BASICS = ("sh", "bash", "cat", "cksum", "dirname", "env", "mkdir", "mktemp", "rm")
 
 FAKE_UV = """#!/bin/sh
