@@ -17,17 +17,12 @@ import keras
 from l1ad.config import NetworkConfig
 from l1ad.errors import ConfigurationError, nearest
 from l1ad.networks.base import Frontend
+from l1ad.networks.event_shape import ETA_BOUNDS, QUANTITIES, ROWS
 from l1ad.networks.layers import BoundedFeatures, SumPooling
 
 #: Builds inputs and features of an encoder, or the features of a decoder that firmware holds.
 Body = Callable[[NetworkConfig, Frontend], tuple[Any, Any]]
 Decoder = Callable[[Any, NetworkConfig, Frontend], Any]
-
-#: Rows and quantities of an event: MET, 4 electrons, 4 muons, 10 jets; pT, eta, phi.
-ROWS, QUANTITIES = 19, 3
-
-#: |eta| acceptance of each row (arXiv:2107.02157, section 2); the missing energy has none.
-ETA_BOUNDS = [0.0] + [3.0] * 4 + [2.1] * 4 + [4.0] * 10
 
 
 def build_encoder(config: NetworkConfig, frontend: Frontend) -> Any:

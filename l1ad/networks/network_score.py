@@ -6,7 +6,7 @@ import math
 
 from l1ad.config import RunConfig
 from l1ad.events.contract import InputContract
-from l1ad.networks.architectures import ETA_BOUNDS, QUANTITIES, ROWS
+from l1ad.networks.event_shape import ETA_BOUNDS, QUANTITIES, ROWS
 from l1ad.networks.quantizers import parse_quantizer
 from l1ad.records import FixedType
 from l1ad.scores.reconstruction import UNUSED, ReconstructionSpec
