@@ -112,17 +112,23 @@ def _network(report: RunReport, facts: CardFacts) -> Table:
         ("kernel, bias", f"{network['kernel']}, {network['bias']}"),
         ("activation", network["activation"]),
         ("latent kernel", network["latent_kernel"]),
-        _outputs(network, score["kind"]),
+        *_ends(network),
         ("score", f"{SCORES.get(score['kind'], score['kind'])}, {evaluation.score_type if evaluation else ''}"),
     ]
+    if str(network["architecture"]).endswith("_ae"):
+        rows[0] = (rows[0][0], f"{rows[0][1]}; and a decoder in firmware")
     return Table(("Property", "Value"), tuple((words(a), words(b)) for a, b in rows))
 
 
-def _outputs(network: Mapping[str, Any], kind: str) -> tuple[str, str]:
-    """Return the types of what the score reads."""
-    if kind == "reconstruction":
-        return "latent variables, decoder", f"{network['mean']}, {network['reconstruction']}"
-    return "mean, log variance", f"{network['mean']}, {network['log_variance']}"
+def _ends(network: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the quantizers in front of the score, and those that single layers have of their own."""
+    if str(network["architecture"]).endswith("_ae"):
+        found = [("latent variables", network["mean"]), ("reconstruction", network["reconstruction"])]
+    else:
+        found = [("mean, log variance", f"{network['mean']}, {network['log_variance']}")]
+    for name, own in network["layers"].items():
+        found.append((name, ", ".join(str(value) for value in own.values() if value is not None)))
+    return found
 
 
 def _joined(values: Sequence[int]) -> str:

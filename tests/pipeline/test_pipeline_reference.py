@@ -14,6 +14,7 @@ from l1ad.config import load_config
 from l1ad.errors import CheckFailedError, ConfigurationError, DataError, RunFolderError
 from l1ad.evaluation.content import ContentReport
 from l1ad.networks.firmware_model import load_model, save_model
+from l1ad.pipeline.preflight import check_config
 from l1ad.pipeline.reference import export as export_module
 from l1ad.pipeline.reference.check import check_reference, weight_digests
 from l1ad.pipeline.reference.export import export_model
@@ -232,6 +233,13 @@ def test_what_is_no_reference_model(run_copy, tmp_path):
     with pytest.raises(RunFolderError, match="stage evaluate has not finished"):
         export_model(open_run(run_copy), tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("path", sorted(resource("models").glob("*/config.yaml")), ids=lambda path: path.parent.name)
+def test_configurations_that_ship(path):
+    config = load_config(path)
+    check_config(config)
+    assert config.name == path.parent.name
 
 
 @pytest.mark.parametrize("folder", MODELS, ids=lambda path: path.name)
