@@ -29,7 +29,7 @@ LIGHT = [
     ("cnn_vae", "rz", "vitis", "io_parallel"),
     ("dense_vae", "mu2", "vivado", "io_stream"),
     ("dense_vae", "kl", "vitis", "io_parallel"),
-    ("cnn_ae", "reconstruction", "vitis", "io_parallel"),
+    ("dense_ae", "reconstruction", "vitis", "io_parallel"),
 ]
 HEAVY = [
     (network, kind, backend, io_type)
