@@ -14,7 +14,7 @@
 VENV ?= .venv
 EXTRA ?= qkeras
 CONFIG ?= models/dense_vae/config.yaml
-MODELS ?= dense_vae cnn_vae
+MODELS ?= dense_ae dense_vae cnn_ae cnn_vae
 export VENV EXTRA
 
 help:
