@@ -13,7 +13,7 @@ def convert(
     run: RunArgument,
     part: Annotated[str | None, typer.Option(help="FPGA, for example xcvu9p; by default that of the run.")] = None,
     backend: Annotated[
-        list[str] | None, typer.Option(help="vitis, vivado or verilog; may be given several times.")
+        list[str] | None, typer.Option(help="vitis, vivado, verilog or vhdl; may be given several times.")
     ] = None,
     clock_ns: Annotated[float | None, typer.Option(help="Clock period in ns.")] = None,
     threshold: Annotated[

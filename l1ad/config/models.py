@@ -242,7 +242,7 @@ class ConversionConfig(Section):
     """What firmware is written, and for which part and clock."""
 
     part: str = "xcvu9p"
-    backends: tuple[Literal["vitis", "vivado", "verilog"], ...] = ("vitis", "verilog")
+    backends: tuple[Literal["vitis", "vivado", "verilog", "vhdl"], ...] = ("vitis", "verilog")
     clock_ns: float = Field(5.0, gt=0, description="target clock period; 5 ns is 200 MHz, as in arXiv:2108.03986")
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     strategy: Literal["latency", "resource", "distributed_arithmetic"] = Field(

@@ -33,7 +33,8 @@ PROJECT_FILE = "project.json"
 CONVERTERS = {
     "vitis": ("l1ad.conversion.hls", "HlsConverter"),
     "vivado": ("l1ad.conversion.hls", "HlsConverter"),
-    "verilog": ("l1ad.conversion.verilog", "VerilogConverter"),
+    "verilog": ("l1ad.conversion.verilog", "RtlConverter"),
+    "vhdl": ("l1ad.conversion.verilog", "RtlConverter"),
 }
 
 
@@ -200,6 +201,8 @@ def _write_trigger(contract: InputContract, draft: Draft, job: ConversionJob, wo
         # alkaid registers the inputs and the output of every stage.
         spec = trigger_spec(job.top, contract, draft.output_type, job.thresholds, draft.stages + 1)
         write_rtl(spec, ports, work)
+    elif job.backend == "vhdl":
+        _log.info("%s: the VHDL project has no top level of the trigger; the Verilog one has", job.top)
     elif job.io_type == "io_parallel" and job.reuse_factor == 1:
         write_hls(trigger_spec(job.top, contract, draft.output_type, job.thresholds, 0), work)
     else:

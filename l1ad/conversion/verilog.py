@@ -1,4 +1,4 @@
-"""Verilog by alkaid: distributed arithmetic, pipelined for a clock, one event every clock."""
+"""Verilog and VHDL by alkaid: distributed arithmetic, pipelined for a clock, one event every clock."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _HARDWARE = (1, 1, -1)
 _SOLVER = {"hard_dc": 2}
 
 
-class VerilogConverter:
-    """Traces the Keras model with alkaid and writes the pipelined Verilog."""
+class RtlConverter:
+    """Traces the Keras model with alkaid and writes the pipelined Verilog or VHDL."""
 
     def refuse(self, model: Any, job: ConversionJob) -> None:
         """Refuse what alkaid cannot trace; the layers themselves were checked before."""
-        if job.backend != "verilog":
-            raise ConversionError(f"backend {job.backend!r}: this converter writes verilog.")
+        if job.backend not in ("verilog", "vhdl"):
+            raise ConversionError(f"backend {job.backend!r}: this converter writes verilog and vhdl.")
         del model
 
     def write(self, model: Any, job: ConversionJob, folder: Path) -> Draft:
@@ -41,7 +41,7 @@ class VerilogConverter:
                 logic,
                 folder,
                 prj_name=job.top,
-                flavor="verilog",
+                flavor=job.backend,
                 latency_cutoff=job.logic_ns,
                 print_latency=False,
                 part_name=job.part.name,

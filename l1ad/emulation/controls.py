@@ -28,8 +28,11 @@ _TRIES = 4
 
 #: alkaid's opcodes of a sum and a difference (alkaid 0.8.2, types.py).
 _ADD, _SUBTRACT = 0, 1
-#: An adder of alkaid's Verilog; the last parameter says whether it subtracts (verilog/comb.py).
-_ADDER = re.compile(r"(shift_adder #\([-\d,]*,)([01])(\) (op_\d+))")
+#: An adder of alkaid's Verilog and VHDL; one parameter says whether it subtracts (verilog/comb.py, vhdl/comb.py).
+_ADDERS = {
+    ".v": re.compile(r"shift_adder #\([-\d,]*,(?P<bit>[01])\) (?P<name>op_\d+)"),
+    ".vhd": re.compile(r"(?P<name>op_\d+):entity work\.shift_adder generic map\([^)]*IS_SUB=>(?P<bit>[01])\)"),
+}
 
 
 def control_csim(project: OpenProject, build_folder: Path, inputs: Integers, expected: Integers) -> NegativeControl:
@@ -72,7 +75,7 @@ def control_rtl(
     Parameters
     ----------
     project : OpenProject
-        A Verilog project of alkaid; it is copied, not changed.
+        A Verilog or VHDL project of alkaid; it is copied, not changed.
     build_folder : Path
         Where the copy is made and compiled; the copy is removed.
     inputs, expected : array of int64
@@ -223,15 +226,16 @@ def _flip_adder(folder: Path, number: int) -> str | None:
 
     The stages are taken from the middle outwards: the last ones saturate the score and hide much.
     """
-    stages = [path for path in sorted((folder / "src").glob("*.v"), key=_stage) if _ADDER.search(path.read_text())]
+    sources = [path for path in sorted((folder / "src").iterdir(), key=_stage) if path.suffix in _ADDERS]
+    stages = [path for path in sources if _ADDERS[path.suffix].search(path.read_text(encoding="utf-8"))]
     if number >= len(stages):
         return None
     path = stages[sorted(range(len(stages)), key=lambda i: abs(i - len(stages) // 2))[number]]
     text = path.read_text(encoding="utf-8")
-    match = list(_ADDER.finditer(text))[-1]
-    bit = "1" if match[2] == "0" else "0"
-    path.write_text(text[: match.start(2)] + bit + text[match.end(2) :], encoding="utf-8")
-    return f"src/{path.name}: the subtract bit of {match[4]}: {match[2]} became {bit}"
+    match = list(_ADDERS[path.suffix].finditer(text))[-1]
+    bit = "1" if match["bit"] == "0" else "0"
+    path.write_text(text[: match.start("bit")] + bit + text[match.end("bit") :], encoding="utf-8")
+    return f"src/{path.name}: the subtract bit of {match['name']}: {match['bit']} became {bit}"
 
 
 def _stage(path: Path) -> tuple[int, str]:

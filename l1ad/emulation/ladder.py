@@ -88,7 +88,8 @@ class _Ladder:
         result = simulation.run(self.inputs, latency=latency)
         self.progress("RTL simulation: negative control")
         control = control_rtl(project, self.build_folder, self.control_inputs, self.control_expected, latency=latency)
-        return self._report("rtl", result, control), timing
+        rung = "rtl_vhdl" if project.record.backend == "vhdl" else "rtl"
+        return self._report(rung, result, control), timing
 
     def _report(self, rung: str, result: SimulationResult, control: NegativeControl) -> RungReport:
         output = compare(self.expected, result.outputs, result.output_type, result.output_type, "output")
@@ -133,7 +134,7 @@ def run_ladder(
     ----------
     projects : sequence of Path
         Project folders, each with ``project.json``. Backend ``verilog`` gives the rungs ``interpreter``,
-        ``native`` and ``rtl``, ``vitis`` and ``vivado`` give ``csim``.
+        ``native`` and ``rtl``, ``vhdl`` gives ``rtl_vhdl``, ``vitis`` and ``vivado`` give ``csim``.
     inputs : array_like of int, shape (N, n_inputs)
         Raw integers of the projects' input type; the first ``options.events`` are run.
     expected : array_like of int, shape (N, n_outputs)
@@ -154,14 +155,15 @@ def run_ladder(
     Returns
     -------
     BitReport
-        Rungs in the order keras, interpreter, native, csim, rtl, and the measured timing of the RTL.
+        Rungs in the order keras, interpreter, native, csim, rtl, rtl_vhdl, and the measured timing of the RTL: that of
+        the Verilog where there is one.
 
     Raises
     ------
     DataError
         When a file of a project changed, or arrays, shapes and types do not fit together.
     ToolMissingError
-        When g++, Verilator or alkaid is missing.
+        When g++, Verilator, alkaid, or GHDL for VHDL is missing.
     ToolError
         When a simulation does not build or run.
     """
@@ -176,10 +178,10 @@ def run_ladder(
     rungs += [ladder.interpreter(project) for project in verilog]
     rungs += [ladder.native(project) for project in verilog]
     rungs += [ladder.csim(project) for project in opened if project.record.backend in BACKENDS]
-    for project in verilog:
+    for project in (*verilog, *(project for project in opened if project.record.backend == "vhdl")):
         rung, timing = ladder.rtl(project)
         rungs.append(rung)
-        measurements.extend(timing)
+        measurements = measurements or list(timing)
     return BitReport(tuple(rungs), tuple(measurements))
 
 
@@ -209,7 +211,7 @@ def _cut(
     first = projects[0].record
     for project in projects:
         record = project.record
-        if record.backend not in (*BACKENDS, "verilog"):
+        if record.backend not in (*BACKENDS, "verilog", "vhdl"):
             raise DataError(f"{project.folder}: backend {record.backend} has no rung on the ladder.")
         ports = (record.input_type, record.n_inputs, record.output_type, record.n_outputs)
         if ports != (first.input_type, first.n_inputs, first.output_type, first.n_outputs):

@@ -1,4 +1,4 @@
-"""Simulation of Verilog projects: Verilator's model of the RTL run on raw integers, clock by clock."""
+"""Simulation of RTL projects: Verilator's model of the RTL run on raw integers, clock by clock."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from l1ad.emulation.simulation import SimulationResult
 from l1ad.emulation.toolchain import Compiler, Unit, build_once, find_compiler, run_tool
 from l1ad.emulation.vectors import Integers, check_events, read_integers, write_integers
 from l1ad.emulation.verilator import Verilator, compile_model, compile_runtime, find_verilator, translate
+from l1ad.emulation.vhdl import Ghdl, find_ghdl, vhdl_to_verilog
 from l1ad.errors import DataError
 from l1ad.hardware.rtl_ports import INPUT_PORT, OUTPUT_PORT, SIGNALS, PortTypes, has_clock, wrapper_ports
 from l1ad.provenance import file_digest, value_digest
 from l1ad.resources import resource
+
+#: How the sources of a backend end.
+_SUFFIXES = {"verilog": ".v", "vhdl": ".vhd"}
 
 _DRIVER, _PORTS = "firmware/sim/rtl_driver.cpp", "firmware/sim/verilated_ports.h"
 
 
 @dataclass(frozen=True)
 class RtlSimulation:
-    """A compiled Verilog project.
+    """A compiled Verilog or VHDL project.
 
     Attributes
     ----------
@@ -38,6 +42,8 @@ class RtlSimulation:
         What translated the RTL.
     compiler : Compiler
         What compiled the model.
+    ghdl : Ghdl or None
+        What read the VHDL.
     """
 
     project: OpenProject
@@ -45,6 +51,7 @@ class RtlSimulation:
     ports: PortTypes
     verilator: Verilator
     compiler: Compiler
+    ghdl: Ghdl | None = None
 
     def clocks(self, inputs: npt.ArrayLike, *, interval: int = 1, flush: int = 0) -> Integers:
         """Return the output port after every rising edge.
@@ -135,19 +142,19 @@ class RtlSimulation:
         seconds = time.perf_counter() - start
         first = max(latency - 1, 0)
         outputs = rows[first : first + len(rows) - latency]
-        engine = f"{self.verilator}, {self.compiler}"
+        engine = ", ".join(str(tool) for tool in (self.ghdl, self.verilator, self.compiler) if tool is not None)
         return SimulationResult(engine, outputs, self.project.record.output_type, len(outputs) / seconds)
 
 
 def build_rtl(project: OpenProject, build_folder: Path, *, fast: bool = True) -> RtlSimulation:
-    """Translate a Verilog project with Verilator and compile the model.
+    """Translate a project with Verilator, VHDL with GHDL before that, and compile the model.
 
     What was built before under the same digest is used again; nothing is written to the project.
 
     Parameters
     ----------
     project : OpenProject
-        A project of alkaid, ``src/*.v`` in it.
+        A project of alkaid, ``src/*.v`` or ``src/*.vhd`` in it.
     build_folder : Path
         Where the program is kept.
     fast : bool
@@ -156,31 +163,45 @@ def build_rtl(project: OpenProject, build_folder: Path, *, fast: bool = True) ->
     Raises
     ------
     DataError
-        When the project is not a Verilog project or does not say how its ports are packed.
+        When the project has no RTL or does not say how its ports are packed.
     ToolMissingError
-        When Verilator or g++ is missing or too old.
+        When Verilator, g++ or, for VHDL, GHDL is missing or too old.
     ToolError
         When the translation or compilation fails; the message holds the first error.
     """
-    sources = [name for name in project.record.files if name.startswith("src/") and name.endswith(".v")]
-    if project.record.backend != "verilog" or not sources:
+    suffix = _SUFFIXES.get(project.record.backend, "")
+    sources = [name for name in project.record.files if suffix and name.startswith("src/") and name.endswith(suffix)]
+    if not sources:
         raise DataError(f"{project.folder}: backend {project.record.backend}; expected verilog with src/*.v.")
+    ghdl = find_ghdl() if project.record.backend == "vhdl" else None
     verilator, compiler = find_verilator(), find_compiler()
     unit = driver_unit()
     ports = port_types(project)
     _require_exact(project, ports)
     digests = {name: project.record.files[name] for name in sources}
-    tools = [file_digest(unit.source), file_digest(resource(_PORTS)), unit.flags, str(verilator), str(compiler), fast]
+    tools = [
+        file_digest(unit.source),
+        file_digest(resource(_PORTS)),
+        unit.flags,
+        str(verilator),
+        str(compiler),
+        fast,
+        str(ghdl),
+    ]
     key = value_digest([digests, ports.module, tools])
     root = build_folder.resolve()
     runtime = compile_runtime(verilator, compiler, root)
 
     def make(folder: Path) -> None:
-        translate(verilator, sources, ports.module, cwd=project.folder, out=folder / "model")
+        given = sources
+        if ghdl is not None:
+            path = vhdl_to_verilog(ghdl, sources, ports.module, cwd=project.folder, out=folder / "ghdl")
+            given = [str(path)]
+        translate(verilator, given, ports.module, cwd=project.folder, out=folder / "model")
         compile_model(verilator, compiler, unit, folder, runtime, fast=fast)
 
     folder = build_once(root / f"rtl-{key[:16]}", make)
-    return RtlSimulation(project, folder / "rtl", ports, verilator, compiler)
+    return RtlSimulation(project, folder / "rtl", ports, verilator, compiler, ghdl)
 
 
 def driver_unit() -> Unit:

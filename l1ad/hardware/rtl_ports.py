@@ -83,7 +83,7 @@ def element_types(folder: Path, n_inputs: int, n_outputs: int) -> tuple[list[Fix
 
 
 def has_clock(folder: Path, module: str) -> bool:
-    """Return whether the module of that name in ``src/`` has the port ``clk``.
+    """Return whether the module of that name in ``src/``, Verilog or VHDL, has the port ``clk``.
 
     Raises
     ------
@@ -91,11 +91,13 @@ def has_clock(folder: Path, module: str) -> bool:
         When the file cannot be read.
     """
     path = folder / "src" / f"{module}.v"
+    if path.with_suffix(".vhd").exists():
+        path = path.with_suffix(".vhd")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error}). Convert again.") from error
-    return re.search(r"\binput\s+(?:wire\s+)?clk\b", text) is not None
+    return re.search(r"\binput\s+(?:wire\s+)?clk\b|\bclk\s*:\s*in\b", text) is not None
 
 
 def _signals(state: dict[str, Any]) -> dict[str, list[list[int]]]:

@@ -47,6 +47,7 @@ TOOLS = (
     Tool("g++", ("--version",), "compiles the C-simulation and the RTL simulation", "apt-get install g++", True),
     Tool("make", ("--version",), "builds the RTL simulation", "apt-get install make", True),
     Tool("perl", ("-v",), "starts Verilator", "apt-get install perl", True),
+    Tool("ghdl", ("--version",), "reads VHDL projects for the RTL simulation", "apt-get install ghdl", False),
     Tool("vitis-run", ("--version",), "HLS since 2024.1: C synthesis of the vitis project", _AMD, False),
     Tool("vitis_hls", ("-version",), "HLS of 2020.1 to 2023.2: C synthesis of the vitis project", _AMD, False),
     Tool("vivado_hls", ("-version",), "HLS until 2020.1: C synthesis of the vivado project", _AMD, False),

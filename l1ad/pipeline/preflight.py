@@ -33,7 +33,7 @@ def check_config(config: RunConfig) -> None:
     for field in _QUANTIZERS:
         parse_quantizer(getattr(config.network, field), f"network.{field}")
     spec = network_score(config)
-    hls = any(backend != "verilog" for backend in config.conversion.backends)
+    hls = not {"vitis", "vivado"}.isdisjoint(config.conversion.backends)
     if config.network.reconstructs and hls and config.conversion.io_type != "io_parallel":
         raise ConfigurationError(
             f"conversion.io_type: {config.conversion.io_type} cannot compare all inputs with all outputs of the "

@@ -165,7 +165,7 @@ class FirmwareProject(Record):
     Attributes
     ----------
     backend : str
-        ``vitis``, ``vivado`` or ``verilog``.
+        ``vitis``, ``vivado``, ``verilog`` or ``vhdl``.
     top : str
         Name of the top function or module.
     part : str

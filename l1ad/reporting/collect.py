@@ -21,7 +21,7 @@ from l1ad.records import (
 )
 
 #: Designs that one run makes, best known first: keys of `FirmwareProject.backend`.
-DESIGN_ORDER = ("verilog", "vitis", "vivado")
+DESIGN_ORDER = ("verilog", "vhdl", "vitis", "vivado")
 
 #: Design whose RTL the ladder simulates.
 SIMULATED = "verilog"

@@ -14,12 +14,21 @@ RUNGS = {
     "native": "native emulator",
     "csim": "HLS C-simulation",
     "rtl": "Verilator RTL simulation",
+    "rtl_vhdl": "RTL simulation of the VHDL",
     "trigger": "trigger's top level, Verilator",
     "trigger_csim": "trigger's top level, HLS C-simulation",
     "netlist": "synthesized netlist",
 }
 
-BACKENDS = {"vitis": "hls4ml, Vitis HLS", "vivado": "hls4ml, Vivado HLS", "verilog": "alkaid, Verilog"}
+#: Rungs that only some runs ask for: left out where they did not run.
+OPTIONAL_RUNGS = frozenset({"rtl_vhdl"})
+
+BACKENDS = {
+    "vitis": "hls4ml, Vitis HLS",
+    "vivado": "hls4ml, Vivado HLS",
+    "verilog": "alkaid, Verilog",
+    "vhdl": "alkaid, VHDL",
+}
 
 QUANTITIES = {
     "lut": "LUT",

@@ -21,6 +21,7 @@ from l1ad.reporting.designs import design_name
 from l1ad.reporting.formatting import TIMES, number, power, short_digest
 from l1ad.reporting.labels import (
     BACKENDS,
+    OPTIONAL_RUNGS,
     RUNGS,
     TRAINING,
     TRAINING_UNITS,
@@ -117,7 +118,10 @@ def ladder_table(bits: BitReport | None) -> Table:
     for rung in bits.rungs if bits is not None else ():
         found.setdefault(rung.rung, []).append(rung)
     rows = tuple(
-        row for name, rungs in found.items() for row in ([_rung_row(r) for r in rungs] or [_absent_rung_row(name)])
+        row
+        for name, rungs in found.items()
+        if rungs or name not in OPTIONAL_RUNGS
+        for row in ([_rung_row(r) for r in rungs] or [_absent_rung_row(name)])
     )
     columns = ("Rung", "Verdict", "Events", "Equal events", "Events per second", "Negative control", "Engine")
     return Table(columns, rows)

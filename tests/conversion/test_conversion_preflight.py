@@ -208,12 +208,12 @@ def test_unknown_backend_and_part_are_named_with_the_nearest(build, check_refuse
 
 
 def test_one_converter_refuses_the_backend_of_another(conversion, examples, tmp_path: Path) -> None:
-    from l1ad.conversion.verilog import VerilogConverter
+    from l1ad.conversion.verilog import RtlConverter
 
     example = examples("dense_vae", "rz")
     job = conversion.job("vitis", example.inputs, example.keras.score)
     with pytest.raises(ConversionError, match="writes verilog"):
-        VerilogConverter().refuse(example.model, job)
+        RtlConverter().refuse(example.model, job)
 
 
 def test_engine_error_becomes_ours_and_disk_errors_pass() -> None:
