@@ -5,7 +5,8 @@
 
 All rungs get the same events in turn, called from the same process. hls4ml's predict compiles the same HLS project
 with hls4ml's own script and goes through its own Python binding, with floats, on one core; the C-simulation of l1ad
-starts a process a core. Building graphs and compiling is not counted. Every result is compared with Keras.
+starts a process a core. A run that has been synthesized also gives its netlist. Building graphs and compiling is not
+counted. Every result is compared with Keras.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from l1ad.conversion.hls import _graph
 from l1ad.emulation.csim import build_csim
 from l1ad.emulation.interpreter import load_interpreter
 from l1ad.emulation.native import build_native
+from l1ad.emulation.netlist import open_netlist
 from l1ad.emulation.project import open_project
 from l1ad.emulation.rtl import build_rtl
 from l1ad.events.dataset import load_dataset
@@ -33,6 +35,7 @@ from l1ad.hardware.fixed_point import to_float, to_raw_exact
 from l1ad.hardware.parts import resolve_part
 from l1ad.networks.firmware_model import load_model
 from l1ad.networks.inference import run_firmware_model
+from l1ad.pipeline.netlist import CELLS_FOLDER
 from l1ad.pipeline.run_folder import RunFolder
 from l1ad.records import BitReport
 from l1ad.training.record import FIRMWARE_FILE
@@ -87,7 +90,8 @@ def rungs(run: RunFolder, events: int, folder: Path) -> dict[str, Rung]:
     def simulation(run_events: Callable[[], Any]) -> Rung:
         def timed() -> tuple[np.ndarray[Any, Any], float]:
             start = time.perf_counter()
-            outputs = run_events().outputs
+            found = run_events()
+            outputs = getattr(found, "outputs", found)
             return outputs, len(inputs) / (time.perf_counter() - start)
 
         return timed
@@ -96,7 +100,9 @@ def rungs(run: RunFolder, events: int, folder: Path) -> dict[str, Rung]:
     rtl, native = build_rtl(projects["verilog"], build), build_native(projects["verilog"], build)
     timing = BitReport.read(run.stage("emulate") / "bits.json").measurements
     latency = next(int(line.value) for line in timing if line.name == "latency_clocks")
-    return {
+    cells = run.stage("synth") / CELLS_FOLDER
+    mapped = open_netlist(projects["verilog"], cells) if cells.is_dir() else None
+    found = {
         "Keras": keras,
         "hls4ml predict (peer)": hls4ml_predict(run, model, inputs, input_type, score_type, folder),
         "alkaid interpreter": simulation(lambda: interpreter.run(inputs)),
@@ -104,6 +110,7 @@ def rungs(run: RunFolder, events: int, folder: Path) -> dict[str, Rung]:
         "C-simulation": simulation(lambda: csim.run(inputs)),
         "Verilator": simulation(lambda: rtl.run(inputs, latency=latency)),
     }
+    return found if mapped is None else {**found, "synthesized netlist": simulation(lambda: mapped.run(inputs))}
 
 
 def main() -> None:

@@ -27,6 +27,11 @@ def emulate(
     acceptance: Annotated[
         float | None, typer.Option(help="Events of the files a bunch crossing, for rates in kHz.")
     ] = None,
+    mutations: Annotated[
+        int | None,
+        typer.Option(min=2, help="Flip so many bits of the firmware, one at a time, and count what is seen."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice of these bits.")] = 1,
     force: Force = False,
 ) -> None:
     """Simulate the firmware of a run and compare every integer with Keras.
@@ -37,6 +42,10 @@ def emulate(
     With `--events FILE`, which may be repeated, nothing is compared: the events go through the input contract of the
     run and the native emulator, and the table shows how often each stored threshold fires. A file is HDF5 in the
     ADC2021 layout, or raw inputs as .npy with their inputs.json beside them.
+
+    With `--mutations NUMBER` half of the bits are weights, biases and tables of the HLS project, half constants of the
+    Verilog. The C-simulation and Verilator meet each on `--events` of the run's events, by default 2000. A bit that no
+    event shows is listed with the reason.
     """
     from l1ad.errors import ConfigurationError
     from l1ad.pipeline.run_folder import open_run
@@ -44,9 +53,16 @@ def emulate(
     opened = open_run(run)
     count, files = _count_or_files(events or [])
     if files:
+        if mutations is not None:
+            raise ConfigurationError("--mutations: belongs to the events of the run; give --events a number.")
         if force:
             raise ConfigurationError("--force: belongs to the comparison; files are always scored.")
         _score(opened, files, rung or "native", out, acceptance)
+        return
+    if mutations is not None:
+        from l1ad.cli.proofs import mutate
+
+        mutate(run, mutations, seed, count or 2000)
         return
     for name, value in {"--rung": rung, "--out": out, "--acceptance": acceptance}.items():
         if value is not None:

@@ -43,20 +43,31 @@ def synth(
     its central value exceeds the limit, and passes with a warning when the limit lies inside the band. The exit code
     is 1 when a limit is exceeded or was not measured, an integer of the netlist differs, or a step of a vendor tool
     failed. What a vendor tool gave is held against a budget by `l1ad check`.
+
+    With `--prove` Yosys's SAT solver then compares every module without registers with its RTL, for all inputs. The
+    exit code is 1 when one is another function; one that takes too long is named and does not fail.
     """
     if tool != "yosys" or plan is not None or read is not None:
         from l1ad.cli.vendor import vendor_synth
 
         vendor_synth(run, tool, plan, read, steps=steps, container=container, host=host)
         return
+    _yosys(run, _changes(workers, budget), force, prove_limit if prove else None)
+
+
+def _yosys(run: Path, changes: dict[str, object], force: bool, prove_limit: float | None) -> None:
+    """Map the Verilog, simulate what was mapped, and prove it when a limit of time is given."""
     from l1ad.cli.results import show_results
     from l1ad.cli.terminal import say
     from l1ad.cli.watcher import Watcher
+    from l1ad.errors import ConfigurationError
     from l1ad.pipeline.run import run_stages, rung_failures
     from l1ad.pipeline.run_folder import change_config, open_run
     from l1ad.pipeline.stages import BUDGET_FILE, NETLIST
 
-    opened = change_config(open_run(run), "synthesis", _changes(workers, budget))
+    opened = change_config(open_run(run), "synthesis", changes)
+    if prove_limit is not None and not opened.config.synthesis.netlist:
+        raise ConfigurationError("--prove: synthesis.netlist is false, so no netlist is kept.")
     with Watcher() as watcher:
         # Without vectors there is nothing to simulate the netlist with.
         simulated = opened.config.synthesis.netlist and "emulate" in opened.manifest().stages
@@ -64,6 +75,10 @@ def synth(
         run_stages(opened, names, redo=("synth",) if force else (), observer=watcher)
     show_results(opened, "ladder", "budget")
     say(_judge(opened.stage("synth") / BUDGET_FILE, rung_failures(opened, NETLIST)))
+    if prove_limit is not None:
+        from l1ad.cli.proofs import prove
+
+        prove(opened, prove_limit)
 
 
 def _changes(workers: int | None, budget: Path | None) -> dict[str, object]:

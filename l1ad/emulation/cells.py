@@ -89,6 +89,8 @@ REGISTERS: dict[str, dict[str, str]] = {
     "$_DFF_P_": {},
     "$dff": {},
     "FDRE": {"CE": "1", "R": "0"},
+    "SRL16E": {"CE": "1"},
+    "SRLC32E": {"CE": "1"},
     **{f"$_DFFE_P{enable}_": {"E": _ON[enable]} for enable in "PN"},
     **{
         f"$_SDFFE_P{reset}{value}{enable}_": {"R": _OFF[reset], "E": _ON[enable]}

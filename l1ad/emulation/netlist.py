@@ -219,8 +219,7 @@ def run_netlist(
 def control_netlist(simulation: NetlistSimulation, inputs: Integers, seed: int = 1) -> NegativeControl:
     """Flip one entry of one LUT after the other until an output changes.
 
-    Those without effect are named with the reason: no event addressed the entry, or what it changed was hidden
-    behind other logic.
+    Those without effect are counted by reason: no event addressed the entry, or other logic hid what it changed.
 
     Parameters
     ----------
@@ -242,7 +241,7 @@ def control_netlist(simulation: NetlistSimulation, inputs: Integers, seed: int =
     rng = np.random.default_rng(seed)
     nets = simulation.settle(events)
     whole = simulation.read(nets, len(events))
-    without_effect: list[str] = []
+    hidden = unaddressed = 0
     for place in rng.permutation(luts)[:_TRIES]:
         cell = simulation.netlist.cells[place]
         bit = int(rng.integers(1 << len(cell.inputs)))
@@ -250,11 +249,17 @@ def control_netlist(simulation: NetlistSimulation, inputs: Integers, seed: int =
         changed = int((outputs != whole).any(axis=1).sum())
         what = f"{cell.name}: entry {bit} of LUT{len(cell.inputs)} {cell.init:#x}"
         if changed:
-            note = f" (without effect: {'; '.join(without_effect)})" if without_effect else ""
-            return NegativeControl(what + note, len(events), changed)
-        reason = "hidden behind other logic" if addressed(nets, cell, bit, len(events)) else "not addressed"
-        without_effect.append(f"{what}, {reason}")
-    return NegativeControl("; ".join(without_effect), len(events), 0)
+            return NegativeControl(what + _without_effect(hidden, unaddressed), len(events), changed)
+        was_addressed = addressed(nets, cell, bit, len(events))
+        hidden, unaddressed = hidden + was_addressed, unaddressed + (not was_addressed)
+    return NegativeControl("entries of LUTs" + _without_effect(hidden, unaddressed), len(events), 0)
+
+
+def _without_effect(hidden: int, unaddressed: int) -> str:
+    """Return what became of the entries that were flipped before."""
+    if not hidden + unaddressed:
+        return ""
+    return f" (without effect: {unaddressed} that no event addresses, {hidden} that other logic hides)"
 
 
 def addressed(nets: list[Words | None], cell: Cell, bit: int, events: int) -> bool:

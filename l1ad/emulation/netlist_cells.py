@@ -30,7 +30,7 @@ class Cell:
     inputs, outputs : tuple of int
         Nets.
     init : int
-        Contents of a LUT.
+        Contents of a LUT; clocks of a register.
     """
 
     name: str
@@ -210,10 +210,23 @@ def _primitives(
             constant = HIGH if value == "1" else LOW
             if wires.get(port, [constant]) != [constant]:
                 raise DataError(f"cell {name}: {kind} whose {port} is not {value}; only plain pipelines are simulated.")
+        clocks = _clocks(name, kind, wires)
         for place, (source, target) in enumerate(zip(wires["D"], wires["Q"], strict=True)):
-            yield f"{name}[{place}]", "REGISTER", [source], [target], 0
+            yield f"{name}[{place}]", "REGISTER", [source], [target], clocks
     else:
         raise DataError(f"cell {name}: the primitive {kind} has no model.")
+
+
+def _clocks(name: str, kind: str, wires: dict[str, list[int]]) -> int:
+    """Return how many clocks a register takes: one, or of a shift register in a LUT what its address says."""
+    if not kind.startswith("SRL"):
+        return 1
+    address = wires["A"] if "A" in wires else [wires[f"A{place}"][0] for place in range(4)]
+    if not set(address) <= {LOW, HIGH}:
+        raise DataError(f"cell {name}: {kind} whose address is not constant.")
+    if kind == "SRLC32E" and "Q31" in wires:
+        raise DataError(f"cell {name}: SRLC32E with a second output.")
+    return 1 + sum((net == HIGH) << place for place, net in enumerate(address))
 
 
 def _order(cells: list[Cell], starts: tuple[int, ...]) -> tuple[list[Cell], dict[int, int | None]]:
@@ -259,4 +272,4 @@ def _depth(cell: Cell, depth: dict[int, int | None]) -> int | None:
         raise DataError(f"cell {cell.name}: paths of {min(found)} and {max(found)} clocks meet.")
     if not found:
         return None
-    return found.pop() + int(cell.kind == "REGISTER")
+    return found.pop() + (cell.init if cell.kind == "REGISTER" else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from l1ad.emulation.netlist_cells import HIGH, LOW, Cell, Netlist
@@ -33,8 +34,10 @@ def netlist_verilog(netlist: Netlist, top: str) -> str:
     clocked = list[str]()
     for number, cell in enumerate(netlist.cells):
         if cell.kind == "REGISTER":
-            lines.append(f"reg {_name(cell.outputs[0])};")
-            clocked.append(f"    {_name(cell.outputs[0])} <= {_name(cell.inputs[0])};")
+            steps = [_name(cell.inputs[0]), *(f"r{number}_{step}" for step in range(1, cell.init))]
+            steps.append(_name(cell.outputs[0]))
+            lines += [f"reg {name};" for name in steps[1:]]
+            clocked += [f"    {after} <= {before};" for before, after in itertools.pairwise(steps)]
         elif cell.kind == "CARRY":
             lines += _carry(cell, number)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -88,6 +89,22 @@ def test_latency_is_read_from_the_registers(tmp_path: Path) -> None:
     netlist = read(cells(tmp_path / "net"))
     assert netlist.latency == 2
     assert (netlist.count("LUT"), netlist.count("REGISTER")) == (1, 2)
+
+
+def shift_register(address: str) -> dict[str, object]:
+    """Return a shift register in a LUT instead of the second register."""
+    bits = {f"A{place}": [bit] for place, bit in enumerate(address)}
+    return {"type": "SRL16E", "parameters": {}, "connections": {"D": [7], "Q": [8], "CE": ["1"], "CLK": [1], **bits}}
+
+
+def test_a_shift_register_takes_the_clocks_of_its_address(tmp_path: Path) -> None:
+    netlist = read(cells(tmp_path / "net", r1=shift_register("1010")))
+    assert netlist.latency == 1 + 1 + 0b0101
+    assert netlist_verilog(netlist, "dut").count("<=") == 7
+    changed = shift_register("1010")
+    changed["connections"]["A1"] = [2]
+    with pytest.raises(DataError, match="whose address is not constant"):
+        read(cells(tmp_path / "net", r1=changed))
 
 
 @pytest.mark.parametrize(
@@ -190,6 +207,9 @@ def test_flips_that_nobody_addresses_have_no_effect(rtl_folder, mapped, events) 
                 assert np.array_equal(outputs, whole)
     assert min(seen.values()) > 0
     assert control_netlist(simulation, events).caught
+    # One event addresses one entry a LUT, so that most flips have no effect.
+    single = control_netlist(simulation, events[:1], seed=4)
+    assert re.search(r"entry \d+ of LUT\d .*\(without effect: \d+ that no event addresses, \d+ that", single.what)
 
 
 def test_verilator_agrees_on_the_same_netlist(rtl_folder, mapped, events, builds, tmp_path, workshop) -> None:
