@@ -24,7 +24,7 @@ def import_model(
     predictions: Annotated[
         Path | None, typer.Option(help="npz with x and y0, y1, ... of the author's own run; proves the import.")
     ] = None,
-    score: Annotated[str | None, typer.Option(help="rz, mu2 or another score; by default rz for two outputs.")] = None,
+    score: Annotated[str | None, typer.Option(help="rz, mu2 or kl; by default rz for two outputs.")] = None,
     round_bits: Annotated[
         int | None, typer.Option("--round", metavar="BITS", help="Round weights that have no exact form; else refuse.")
     ] = None,

@@ -49,7 +49,7 @@ def evaluate_scores(
     signals : mapping of str to ndarray of int64, shape (n_signal,)
         Signal name -> raw scores.
     score : str
-        Name of the score, ``rz`` or ``mu2``.
+        Name of the score, such as ``rz``.
     score_type : FixedType
         Type of the raw integers.
     sample : str
