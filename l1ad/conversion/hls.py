@@ -45,11 +45,8 @@ class HlsConverter:
                 "conversion.strategy distributed_arithmetic: da4ml is not installed. Install it with: "
                 "pip install 'l1ad[da]', or take the backend verilog, which is distributed arithmetic by itself."
             )
-        if type(model.layers[-1]).__name__ == "ReconstructionScore" and job.io_type != "io_parallel":
-            raise ConversionError(
-                f"layer {model.layers[-1].name}: the score reconstruction compares all inputs with all outputs of the "
-                "decoder at once, which io_stream has one after the other. Set conversion.io_type to io_parallel."
-            )
+        if _reads_inputs_twice(model):
+            _refuse_dataflow(model.layers[-1].name, job)
         for layer in model.layers:
             if type(layer).__name__ != "QConv2D" or job.io_type != "io_parallel":
                 continue
@@ -72,6 +69,25 @@ class HlsConverter:
         output = types.pop(model.layers[-1].name)
         engine = f"hls4ml {library_version('hls4ml')}"
         return Draft(engine, output, 1, types, 0, ())
+
+
+def _reads_inputs_twice(model: Any) -> bool:
+    """Return whether the score reads the inputs beside the first layer."""
+    return type(model.layers[-1]).__name__ == "ReconstructionScore"
+
+
+def _refuse_dataflow(name: str, job: ConversionJob) -> None:
+    """Refuse what hls4ml writes as a dataflow, where only one process may read an array (AMD UG1399, dataflow)."""
+    if job.io_type != "io_parallel":
+        raise ConversionError(
+            f"layer {name}: the score reconstruction compares all inputs with all outputs of the decoder at once, "
+            "which io_stream has one after the other. Set conversion.io_type to io_parallel."
+        )
+    if job.strategy == "resource":
+        raise ConversionError(
+            f"layer {name}: the score reconstruction reads the inputs a second time, which the dataflow of the "
+            "strategy resource cannot do. Set conversion.strategy to latency."
+        )
 
 
 def _shown(graph: Any) -> dict[str, Any]:
@@ -121,6 +137,12 @@ def _config(model: Any, job: ConversionJob, folder: Path, scratch: Path, layers:
         if layer["class_name"] == "InputLayer":
             layer["trusted"] = True
             config["HLSConfig"]["LayerName"][layer["name"]] = {"Precision": {"result": precision}}
+    if _reads_inputs_twice(model):
+        for layer in model.layers:
+            if type(layer).__name__ == "QConv2D":
+                # All positions at once: otherwise hls4ml makes a dataflow of a network with convolutions.
+                places = int(np.prod(layer.output.shape[1:-1]))
+                config["HLSConfig"]["LayerName"][layer.name]["ParallelizationFactor"] = places
     config["KerasModel"] = model
     config["InputData"], config["OutputPredictions"] = _test_bench(model, job, scratch)
     return config

@@ -148,3 +148,13 @@ def test_record_says_what_was_asked(projects, backend: str) -> None:
     assert str(record.output_type) == "ufixed<14,10>"
     assert record.stages == 0 if backend != "verilog" else record.stages > 1
     assert all(line.stage == "model" for line in record.estimates)
+
+
+def test_no_autoencoder_is_a_dataflow_because_two_functions_read_its_inputs(projects) -> None:
+    for network in AUTOENCODERS:
+        source = (projects(network, "reconstruction", "vitis") / "firmware" / "small_vae.cpp").read_text()
+        assert source.count("inputs, ") >= 2
+        assert "#pragma HLS PIPELINE" in source
+        assert "DATAFLOW" not in source
+    other = (projects("cnn_vae", "rz", "vitis") / "firmware" / "small_vae.cpp").read_text()
+    assert "#pragma HLS DATAFLOW" in other

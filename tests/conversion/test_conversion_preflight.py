@@ -233,6 +233,7 @@ def test_autoencoder_refuses_io_stream_and_says_what_can(conversion, check_refus
     model = conversion.firmware("dense_ae", "reconstruction")
     words = ("layer score", "io_stream", "io_parallel")
     check_refused(model, *words, backends=("vitis", "vivado"), io_type="io_stream")
+    check_refused(model, "layer score", "resource", "latency", backends=("vitis",), strategy="resource")
 
 
 def test_score_of_another_prediction_type_is_refused(conversion) -> None:
