@@ -14,6 +14,7 @@ from l1ad.networks.layers import BoundedFeatures, Clip, Sampling, SumPooling
 from l1ad.networks.vae import kl_divergence, latent_mismatch, reconstruction_error
 
 ARCHITECTURES = ["dense_vae", "cnn_vae"]
+AUTOENCODERS = ["dense_ae", "cnn_ae"]
 FRONTENDS_TESTED = ["float", "qkeras"]
 
 #: Weights of the encoder: (57+1)*32 + (32+1)*16 + 2*(16+1)*3, and 9*16 + 3*16*32 + 2*(64+1)*3.
@@ -191,7 +192,21 @@ def test_losses_equal_numpy():
     assert float(latent_mismatch(mean, mean)) == 0.0
 
 
-def test_both_architectures_are_in_the_configuration():
+@pytest.mark.parametrize("architecture", AUTOENCODERS)
+def test_autoencoder_reconstructs_every_input_in_its_type(architecture, make):
+    weights = []
+    for frontend in FRONTENDS_TESTED:
+        config = make.network(architecture, frontend, hidden=(6, 4), filters=(2, 3))
+        network = build_encoder(config, load_frontend(config))
+        weights.append([weight.shape for weight in network.get_weights()])
+        assert network.output_shape == (None, 57)
+        network.set_weights([np.full(w.shape, 9.0, dtype=np.float32) for w in network.get_weights()])
+        values = np.asarray(network(np.full((1, *network.input_shape[1:]), 7.0, dtype=np.float32)))
+        assert (values == 8.0 - 2.0**-3).all()  # the largest value of quantized_bits(7,3)
+    assert weights[0] == weights[1]
+
+
+def test_every_architecture_is_in_the_configuration():
     known = NetworkConfig.model_fields["architecture"].annotation.__args__
     # `imported` is a file of the user, not a builder.
-    assert set(known) == {*ARCHITECTURES, "imported"}
+    assert set(known) == {*ARCHITECTURES, *AUTOENCODERS, "imported"}
