@@ -2,6 +2,7 @@
 
     python benchmarks/make_family_table.py                         # all that is not there yet
     python benchmarks/make_family_table.py --only dense_vae        # one family
+    python benchmarks/make_family_table.py --take runs/dense_vae   # the row of a run that is finished; trains nothing
     python benchmarks/make_family_table.py --draw                  # only write the page from finished rows
 
 A finished row is kept as JSON below --runs, with the digest of what it was made from, and is not measured again.
@@ -30,19 +31,21 @@ from l1ad.events.dataset import load_dataset
 from l1ad.hardware.fixed_point import quantize
 from l1ad.hardware.project import RECORD
 from l1ad.pipeline.run import run_stages
-from l1ad.pipeline.run_folder import RunFolder, create_run
+from l1ad.pipeline.run_folder import RunFolder, create_run, open_run
 from l1ad.provenance import value_digest, versions, write_text
 from l1ad.provenance import write_json as write_whole
 from l1ad.records import EvaluationReport, FirmwareProject, FixedType
+from l1ad.training.record import TEACHER_FILE, TRAINING_FILE, TrainingRecord
 
 PAGE = ROOT / "docs" / "families.md"
 BEGIN, END = "<!-- made by benchmarks/make_family_table.py: begin -->", "<!-- end -->"
 FAMILIES = ("dense_ae", "dense_vae", "cnn_ae", "cnn_vae")
-FORMS = ("paper", "float", "qat", "ptq")
+FORMS = ("paper", "float", "start", "qat", "ptq")
 SIGNALS = {"Ato4l": "A → 4l", "LQbtau": "LQ → bτ", "htautau": "h⁰ → ττ", "hchtaunu": "h± → τν"}
 FORM_NAMES = {
     "paper": "paper's recipe, plain Keras, float",
     "float": "l1ad, float",
+    "start": "l1ad, float, where the quantized one starts",
     "qat": "l1ad, trained with quantization",
     "ptq": "l1ad, rounded after the training",
 }
@@ -76,22 +79,71 @@ def row_of_run(family: str, form: str, folder: Path, epochs: list[str]) -> list[
         shutil.copyfile(twin, run.stage("train") / twin.name)
     stages = ("data", "train", "evaluate") + (() if form == "float" else ("convert",))
     run_stages(run, stages)
+    return [row_of(run, family, form)]
+
+
+def row_of(run: RunFolder, family: str, form: str) -> dict[str, Any]:
+    """Return the row of a finished run."""
     report = EvaluationReport.read(run.stage("evaluate") / "metrics.json")
-    return [
-        {
-            "family": family,
-            "form": form,
-            "score": report.score,
-            "signals": measured(report),
-            "background_events": report.background_events,
-            "cost": None if form == "float" else cost(run),
-        }
-    ]
+    return {
+        "family": family,
+        "form": form,
+        "score": report.score,
+        "signals": measured(report),
+        "background_events": report.background_events,
+        "cost": None if form == "float" else cost(run),
+    }
 
 
-def cost(run: RunFolder) -> float:
-    """Return the LUT cost that alkaid computes, of network and score."""
-    project = FirmwareProject.read(run.stage("convert") / "verilog" / RECORD)
+def take(path: Path, folder: Path) -> None:
+    """Keep the row of a run that was made elsewhere, when it is what the table would make."""
+    run = open_run(path)
+    family, options = run.config.network.architecture, run.config
+    form = (
+        "float" if options.network.frontend == "float" else "ptq" if options.quantization.training == "post" else "qat"
+    )
+    expected = configuration(family, *overrides(configuration(family), form))
+    for section in ("seed", "data", "inputs", "network", "score", "training", "quantization"):
+        if getattr(expected, section) != getattr(options, section):
+            raise SystemExit(f"{path}: {section} is not that of models/{family}")
+    content = {"key": row_key(configuration(family), form, 0), "seconds": None, "versions": run.manifest().versions}
+    write_whole(folder / "rows" / f"{family}_{form}.json", {**content, "rows": [row_of(run, family, form)]})
+    if form == "qat" and (run.stage("train") / TEACHER_FILE).is_file():
+        write_whole(folder / "rows" / f"{family}_start.json", {**content, "rows": [start_row(run, family)]})
+
+
+def row_key(config: RunConfig, form: str, epochs: int) -> str:
+    """Return the digest of what a row is made from."""
+    return value_digest([config.model_dump(mode="json"), form, epochs])
+
+
+def start_row(run: RunFolder, family: str) -> dict[str, Any]:
+    """Return the row of the float model from whose weights the quantized network of a run starts."""
+    from l1ad.networks.firmware_model import load_model
+    from l1ad.networks.inference import float_scores
+
+    data = load_dataset(run.stage("data"))
+    record = TrainingRecord.read(run.stage("train") / TRAINING_FILE)
+    model = load_model(run.stage("train") / TEACHER_FILE)
+    samples = {"background": data.inputs["test"], **data.signals}
+    scores = {
+        name: quantize(float_scores(model, np.asarray(x), data.contract.type, record.score), FLOAT_SCORE)
+        for name, x in samples.items()
+    }
+    background = scores.pop("background")
+    kind, source = record.score.kind, data.record.source_tag
+    report = evaluate_scores(background, scores, kind, FLOAT_SCORE, source, None, EvaluationConfig())
+    events = report.background_events
+    found = {"family": family, "form": "start", "score": kind, "signals": measured(report)}
+    return {**found, "background_events": events, "cost": None}
+
+
+def cost(run: RunFolder) -> float | None:
+    """Return the LUT cost that alkaid computes, of network and score; None when the run was not converted."""
+    path = run.stage("convert") / "verilog" / RECORD
+    if not path.is_file():
+        return None
+    project = FirmwareProject.read(path)
     return next(m.value for m in project.estimates if m.name == "cost")
 
 
@@ -136,7 +188,7 @@ def finished(path: Path, key: str) -> dict[str, Any] | None:
 def measure(family: str, form: str, arguments: argparse.Namespace) -> None:
     """Measure a row unless it is there."""
     config = configuration(family, *arguments.set)
-    key = value_digest([config.model_dump(mode="json"), form, arguments.paper_epochs if form == "paper" else 0])
+    key = row_key(config, form, arguments.paper_epochs if form == "paper" else 0)
     path = arguments.runs / "rows" / f"{family}_{form}.json"
     if finished(path, key) is not None:
         print(f"{family}, {form}: there")
@@ -193,12 +245,18 @@ def main() -> None:
     options.add_argument("--runs", type=Path, default=Path("runs") / "families", help="where runs and rows are kept")
     options.add_argument("--paper-epochs", type=int, default=60, help="most epochs of the paper's recipe")
     options.add_argument("--set", "-s", action="append", default=[], help="change a field, as in `l1ad run -s`")
+    options.add_argument("--take", action="append", type=Path, default=[], help="a finished run")
     options.add_argument("--draw", action="store_true", help="measure nothing")
     arguments = options.parse_args()
     known = [name for name in arguments.only or FAMILIES if (ROOT / "models" / name / "config.yaml").is_file()]
-    for family in () if arguments.draw else known:
+    for path in arguments.take:
+        take(path, arguments.runs)
+    for family in () if arguments.draw or arguments.take else known:
         for form in arguments.form or FORMS:
-            measure(family, form, arguments)
+            if form != "start":
+                measure(family, form, arguments)
+        if "start" in (arguments.form or FORMS) and not arguments.set:
+            take(arguments.runs / f"{family}_qat", arguments.runs)
     rows = kept_rows(arguments.runs)
     print(table(rows))
     if not arguments.set:
