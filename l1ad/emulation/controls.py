@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from l1ad.emulation.csim import WEIGHTS, build_csim
-from l1ad.emulation.hls_weights import read_arrays, write_weight
+from l1ad.emulation.hls_weights import flip_sum, read_arrays, write_weight
 from l1ad.emulation.interpreter import PROGRAM, load_interpreter
 from l1ad.emulation.native import build_native
 from l1ad.emulation.project import OpenProject, copy_project
@@ -38,6 +38,8 @@ _ADDERS = {
 def control_csim(project: OpenProject, build_folder: Path, inputs: Integers, expected: Integers) -> NegativeControl:
     """Flip the lowest bit of the largest weight of a layer, the last layer first, and run the C-simulation.
 
+    In a project with distributed arithmetic a sum becomes a difference, or the reverse.
+
     Parameters
     ----------
     project : OpenProject
@@ -58,7 +60,8 @@ def control_csim(project: OpenProject, build_folder: Path, inputs: Integers, exp
     def attempt(number: int) -> tuple[str, Integers] | None:
         """Flip bit `number` of a copy and run it; None when there is no such bit."""
         with _copy(project, build_folder) as folder:
-            what = _flip_weight(folder, number)
+            # Distributed arithmetic has no weights; then the operations of its code stand for them.
+            what = _flip_weight(folder, number) or flip_sum(folder, number)
             if what is None:
                 return None
             changed = dataclasses.replace(project, folder=folder, record=_redigested(project, folder))

@@ -1,4 +1,4 @@
-"""The weights of an HLS project as hls4ml writes them: read as raw integers, and single ones changed."""
+"""The weights of an HLS project as hls4ml writes them: read as raw integers, and single ones or sums changed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from l1ad.emulation.csim import WEIGHTS
 from l1ad.records import FixedType
 
 _ARRAY = re.compile(r"^(\w+) (\w+?)(\d+)\[\d+\](?: = \{([^}]*)\})?;", re.MULTILINE)
+#: One operation of distributed arithmetic, and the file that hls4ml 1.3.0 writes them to.
+_SUM = re.compile(r"^ +ap_u?fixed<[^>]*> (?P<name>v\d+) = .*(?P<sign> [-+] ).*;", re.MULTILINE)
+_OPERATIONS = "firmware/nnet_utils/nnet_code_gen.h"
 _TYPEDEF = re.compile(r"typedef ap_(u?)(fixed|int)<(\d+)(?:,\s*(-?\d+))?[^>]*> (\w+);")
 
 
@@ -41,6 +44,22 @@ def write_weight(folder: Path, array: Weights, index: int, raw: int, fixed_type:
     text = f"{Decimal(raw) / Decimal(2) ** fixed_type.fraction:f}"
     for path in sorted((folder / WEIGHTS).glob(f"{array.name}.*")):
         _replace_number(path, index, text)
+
+
+def flip_sum(folder: Path, number: int) -> str | None:
+    """Make one sum of distributed arithmetic a difference, or the reverse, and say which; None when there is none.
+
+    Number 0 is the last one, which belongs to the last layer with weights.
+    """
+    path = folder / _OPERATIONS
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    sums = list(_SUM.finditer(text))
+    if number >= len(sums):
+        return None
+    match = sums[-1 - number]
+    changed = " - " if match["sign"] == " + " else " + "
+    path.write_text(text[: match.start("sign")] + changed + text[match.end("sign") :], encoding="utf-8")
+    return f"{_OPERATIONS}: the sign of {match['name']}: {match['sign'].strip()} became {changed.strip()}"
 
 
 def _types(defines: str) -> dict[str, FixedType]:
