@@ -11,6 +11,7 @@ first link of its own files, in the packet of its event, without the latency of 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ class _Place:
     bit: int
 
 
-class _LinkFormat:
+class _LinkFormat(ABC):
     """Packets on links; the text of a file is left to the format."""
 
     def write(self, vectors: Vectors, folder: Path, options: PatternOptions) -> dict[str, Any]:
@@ -112,13 +113,13 @@ class _LinkFormat:
             found.append(from_bits(words >> np.uint64(item["bit"]), column.type))
         return np.stack(found, axis=1)
 
+    @abstractmethod
     def lines(self, board: Board, name: str) -> Iterator[str]:
         """Yield the lines of a file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parse(self, path: Path) -> Board:
         """Read a file."""
-        raise NotImplementedError
 
 
 class EmpFormat(_LinkFormat):
