@@ -11,9 +11,9 @@ from pathlib import Path
 from l1ad.emulation.toolchain import run_tool
 from l1ad.errors import ToolError, ToolMissingError
 
-#: GHDL writes Verilog since 2.0 (its news file of 2022).
+#: The oldest version that was tried (2.0.0 of Debian 12); older ones are refused.
 MINIMUM_GHDL = (2, 0)
-#: Seconds that GHDL may take for one design; the dense network takes one.
+#: Seconds that GHDL may take for one design; the dense network takes two.
 _LIMIT_S = 1800.0
 #: The generator declares functions whose arguments hide generics, which is allowed.
 _OPTIONS = ("--std=08", "-Wno-hide", "-fno-caret-diagnostics")
