@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import shutil
 from collections.abc import Iterator
@@ -94,3 +95,43 @@ def run_copy(finished_run, tmp_path) -> Iterator[Path]:
     shutil.copytree(finished_run, path)
     yield path
     shutil.rmtree(path.parent, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def region_data(tmp_path_factory) -> dict:
+    """Return the section `data` of a configuration that reads event files with regions: 6,000 and 2 x 400 events."""
+    path = Path(__file__).with_name("region_files.py")
+    spec = importlib.util.spec_from_file_location("region_files", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.write_region_files(tmp_path_factory.mktemp("regions"), 6000, 400)
+
+
+@pytest.fixture(scope="session")
+def student_values(region_data) -> dict:
+    """Return the configuration of a small student over regions, as plain values."""
+    return {
+        "name": "small_student",
+        "data": {**region_data, "acceptance": 1e-4},
+        "inputs": {"kind": "regions", "width": 8, "integer": 4},
+        "network": {
+            "architecture": "cicada_student",
+            "student": {"filters": 2, "units": 4, "teacher_filters": [2, 4], "teacher_latent": 4},
+            "kernel": "quantized_bits(6,2,alpha=1)",
+            "bias": "quantized_bits(8,3,alpha=1)",
+            "activation": "quantized_relu(8,5)",
+            "latent_kernel": "quantized_bits(8,3,alpha=1)",
+        },
+        "score": {"kind": "output", "width": 16, "integer": 8},
+        "training": {
+            "float_epochs": 2,
+            "epochs": 6,
+            "batch_size": 256,
+            "score_teacher": "autoencoder",
+            "quantized_learning_rate": 0.01,
+            "xla": False,
+        },
+        "conversion": {"backends": ["vitis", "verilog"], "clock_ns": 12.5},
+        "emulation": {"events": 600, "control_events": 200},
+        "synthesis": {"budget": {"latency_ns": 200}},
+    }

@@ -28,7 +28,7 @@ def show_results(run: RunFolder, *parts: str) -> None:
 def _physics(report: RunReport) -> None:
     if report.evaluation is None:
         return
-    _show("signals against the background", tables.signals_table(report.evaluation))
+    _show("signals against the background", tables.signals_table(report.evaluation, report.teacher))
     _show("thresholds", tables.thresholds_table(report.evaluation))
     for warning in report.evaluation.warnings:
         note(f"warning: {warning}")

@@ -16,6 +16,7 @@ from l1ad.config.models import (
     SynthesisConfig,
     TrainingConfig,
 )
+from l1ad.config.regions import StudentConfig
 from l1ad.config.search import Dimension, SearchConfig
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "RunConfig",
     "ScoreConfig",
     "SearchConfig",
+    "StudentConfig",
     "SynthesisConfig",
     "TrainingConfig",
     "apply_overrides",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from l1ad.config.regions import StudentConfig, check_regions
 from l1ad.config.search import SearchConfig
 from l1ad.config.section import Section
 from l1ad.provenance import check_name
@@ -42,9 +43,17 @@ class DataConfig(Section):
 class InputsConfig(Section):
     """The fixed-point type of the network's inputs; offsets and shifts are derived from the training sample."""
 
+    kind: Literal["objects", "regions"] = Field(
+        "objects", description="objects: pT, eta, phi of 19 objects; regions: 18 x 14 calorimeter sums, without sign"
+    )
     width: int = Field(10, ge=2, le=18, description="bits of every input, sign included")
     integer: int = Field(4, ge=1, le=18, description="bits left of the point, sign included")
     contract: str | None = Field(None, description="inputs.json of a model; null: derived from the training part")
+
+    @property
+    def signed(self) -> bool:
+        """Whether an input has a sign; an energy has none."""
+        return self.kind == "objects"
 
     @model_validator(mode="after")
     def _check(self) -> InputsConfig:
@@ -64,8 +73,10 @@ class LayerConfig(Section):
 class NetworkConfig(Section):
     """Architecture and bit widths, in QKeras's own syntax."""
 
-    architecture: Literal["dense_vae", "cnn_vae", "dense_ae", "cnn_ae", "imported"] = Field(
-        "dense_vae", description="imported: the network of `file`, which `l1ad import-model` writes here"
+    architecture: Literal["dense_vae", "cnn_vae", "dense_ae", "cnn_ae", "cicada_student", "imported"] = Field(
+        "dense_vae",
+        description="cicada_student: regions -> the score of a teacher; imported: the network of `file`, which "
+        "`l1ad import-model` writes here",
     )
     frontend: Literal["qkeras", "hgq", "float"] = Field(
         "qkeras", description="hgq: learned bit widths by HGQ2, which needs an environment of its own"
@@ -86,6 +97,11 @@ class NetworkConfig(Section):
     )
     reconstruction: str = Field(
         "quantized_bits(7,3,alpha=1)", description="autoencoders: quantizer of what the decoder says of each input"
+    )
+    student: StudentConfig = StudentConfig()
+    output: str = Field(
+        "quantized_bits(16,8,keep_negative=False,alpha=1)",
+        description="cicada_student: quantizer of its output, which is the score",
     )
     file: str | None = Field(None, description="imported: model file that QKeras or Keras wrote")
     predictions: str | None = Field(None, description="imported: npz with x and y0, y1, ... that prove the import")
@@ -111,12 +127,17 @@ class NetworkConfig(Section):
         """Whether firmware holds a decoder, whose error is the score."""
         return self.architecture in ("dense_ae", "cnn_ae")
 
+    @property
+    def regresses(self) -> bool:
+        """Whether the output of the network is the score, learned from a teacher."""
+        return self.architecture == "cicada_student"
+
 
 class ScoreConfig(Section):
     """The anomaly score computed in firmware."""
 
-    kind: Literal["rz", "mu2", "kl", "reconstruction"] = Field(
-        "rz", description="rz, mu2, kl: of a latent space; reconstruction: of an autoencoder"
+    kind: Literal["rz", "mu2", "kl", "reconstruction", "output"] = Field(
+        "rz", description="rz, mu2, kl: of a latent space; reconstruction: of an autoencoder; output: of a student"
     )
     table_width: int = Field(10, ge=2, le=18, description="rz, kl: bits of an entry of the table, unsigned")
     table_integer: int = Field(8, ge=0, le=18, description="of these, bits left of the point")
@@ -176,12 +197,17 @@ class TrainingConfig(Section):
     feature_weights: tuple[float, float, float] = Field(
         (1.0, 0.1, 0.1), description="weights of pT, eta and phi in the reconstruction; the paper: 1, 1, 1"
     )
-    score_teacher: Literal["none", "mahalanobis"] = Field(
-        "mahalanobis", description="float anomaly score that the latent score learns to follow"
+    score_teacher: Literal["none", "mahalanobis", "autoencoder"] = Field(
+        "mahalanobis",
+        description="float anomaly score that the score learns to follow; autoencoder: of a student, trained first",
     )
     score_share: float = Field(0.95, ge=0, le=1, description="share of following that score in the loss")
     noise: float = Field(
-        0.3, ge=0, le=1, description="share of training events with disturbed objects; 0 without a score teacher"
+        0.3,
+        ge=0,
+        le=1,
+        description="share of training events with disturbed objects; 0 without a score teacher. Of a student: share "
+        "of events onto which another background event is laid",
     )
     distillation: float = Field(
         0.0, ge=0, le=1, description="share of matching the float latent space in the loss of the quantized epochs"
@@ -315,8 +341,10 @@ class RunConfig(Section):
         check_name(self.name, "run name")
         if self.training.pruning.target > 0:
             self._check_pruning()
-        if self.network.reconstructs != (self.score.kind == "reconstruction"):
-            fits = "reconstruction" if self.network.reconstructs else "rz, mu2 or kl"
+        check_regions(self)
+        own = "reconstruction" if self.network.reconstructs else "output" if self.network.regresses else None
+        if own != (self.score.kind if self.score.kind in ("reconstruction", "output") else None):
+            fits = own or "rz, mu2 or kl"
             raise ValueError(
                 f"network.architecture {self.network.architecture} has no score {self.score.kind}; set score.kind to "
                 f"{fits}"

@@ -52,7 +52,7 @@ def _register_own() -> None:
     from alkaid.converter.builtin.keras.layers._base import ReplayOperationBase
 
     from l1ad.networks.layers import SumPooling
-    from l1ad.scores.layers import LatentScore, ReconstructionScore
+    from l1ad.scores.layers import LatentScore, OutputScore, ReconstructionScore
 
     class ReplaySumPooling(ReplayOperationBase):
         handles = (SumPooling,)
@@ -69,6 +69,13 @@ def _register_own() -> None:
         def call(self, mean: Any, log_variance: Any = None) -> Any:
             """Replay the layer on symbolic values."""
             return _score(self.op.spec, mean, log_variance)
+
+    class ReplayOutputScore(ReplayOperationBase):
+        handles = (OutputScore,)
+
+        def call(self, inputs: Any) -> Any:
+            """Replay the layer on symbolic values: the quantizer in front has rounded and limited them."""
+            return inputs
 
     class ReplayReconstructionScore(ReplayOperationBase):
         handles = (ReconstructionScore,)

@@ -54,6 +54,13 @@ def _register_own() -> None:
                 config["table_data"] = score_table(spec) * 2.0**-spec.table.fraction
             return config
 
+    class OutputScoreHandler(KerasV3LayerHandler):
+        handles = ("l1ad.scores.layers.OutputScore",)
+
+        def handle(self, layer: Any, in_tensors: Sequence[Any], out_tensors: Sequence[Any]) -> dict[str, Any]:
+            """Return the attributes of the node in hls4ml."""
+            return {"class_name": "OutputScore", "spec": layer.spec.to_dict()}
+
     class ReconstructionScoreHandler(KerasV3LayerHandler):
         handles = ("l1ad.scores.layers.ReconstructionScore",)
 

@@ -18,6 +18,7 @@ from l1ad.scores.spec import ScoreSpec
 
 _SOURCES = (
     "firmware/hls/nnet_latent_score.h",
+    "firmware/hls/nnet_output_score.h",
     "firmware/hls/nnet_reconstruction_score.h",
     "firmware/hls/nnet_sum_pooling.h",
     "firmware/hls/nnet_compare_results.h",
@@ -35,6 +36,16 @@ class HLatentScore(Layer):
         self.add_output_variable([1])
         if "table_data" in self.attributes:
             self.add_weights_variable(name="table")
+
+
+class HOutputScore(Layer):
+    """Node of `l1ad.scores.layers.OutputScore`; attribute ``spec`` is the score as a dictionary."""
+
+    _expected_attributes = (Attribute("spec", value_type=dict),)
+
+    def initialize(self) -> None:
+        """Declare the output."""
+        self.add_output_variable([1])
 
 
 class HReconstructionScore(Layer):
@@ -112,6 +123,18 @@ class LatentScoreCall(FunctionCallTemplate):
         if kind != "mu2":
             arguments.append(node.get_weights("table").name)
         return f"nnet::latent_score_{kind}<{types}>({', '.join(arguments)});"
+
+
+class OutputScoreCall(FunctionCallTemplate):
+    """C++ call that passes the output of a student on."""
+
+    def __init__(self) -> None:
+        super().__init__(HOutputScore, include_header=["nnet_utils/nnet_output_score.h"])
+
+    def format(self, node: Any) -> str:
+        """Return the call."""
+        source, target = node.get_input_variable(), node.get_output_variable()
+        return f"nnet::output_score<{source.type.name}, {target.type.name}>({source.name}, {target.name});"
 
 
 class ReconstructionScoreConfig(LayerConfigTemplate):
@@ -219,7 +242,7 @@ class SumPoolingCall(FunctionCallTemplate):
 
 
 _TEMPLATES = (
-    *(LatentScoreConfig, LatentScoreCall),
+    *(LatentScoreConfig, LatentScoreCall, OutputScoreCall),
     *(ReconstructionScoreConfig, ReconstructionScoreCall),
     *(SumPoolingConfig, SumPoolingCall),
 )
@@ -229,9 +252,11 @@ def register_layers(backend: Any) -> None:
     """Enter the layers, their templates and their sources into hls4ml for `backend`; once a process is enough."""
     if "LatentScore" not in layer_map:
         register_layer("LatentScore", HLatentScore)
+        register_layer("OutputScore", HOutputScore)
         register_layer("ReconstructionScore", HReconstructionScore)
         register_layer("SumPooling", HSumPooling)
         _produce_kif.register(HLatentScore)(_score_kif)
+        _produce_kif.register(HOutputScore)(_score_kif)
         _produce_kif.register(HReconstructionScore)(_score_kif)
         _produce_kif.register(HSumPooling)(_pooling_kif)
         _produce_kif.register(ZeroPadding2D)(_padding_kif)

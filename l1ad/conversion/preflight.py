@@ -23,7 +23,7 @@ from l1ad.records import FixedType
 EXACT_BITS = 24
 
 #: Layers that compute a score.
-SCORES = ("LatentScore", "ReconstructionScore")
+SCORES = ("LatentScore", "OutputScore", "ReconstructionScore")
 
 #: Options of layers that hls4ml 1.3.0 or alkaid 0.8.2 converts for one value only.
 _OPTIONS = {"dilation_rate": (1, 1), "groups": 1, "data_format": "channels_last"}
@@ -172,5 +172,6 @@ _RULES: dict[str, Callable[[Any, list[ValueRange]], ValueRange]] = {
     "Flatten": _same,
     "Reshape": _same,
     "LatentScore": _score,
+    "OutputScore": _score,
     "ReconstructionScore": _score,
 }

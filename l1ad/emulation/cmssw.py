@@ -17,7 +17,6 @@ from l1ad.emulation.toolchain import COMPILE_LIMIT_S, find_compiler, run_tool
 from l1ad.emulation.vectors import Integers
 from l1ad.errors import CheckFailedError, ConfigurationError, ConversionError, DataError, ToolError, nearest
 from l1ad.events.contract import InputContract
-from l1ad.events.layout import N_INPUTS
 from l1ad.provenance import check_name
 from l1ad.records import FirmwareProject, FixedType
 from l1ad.resources import resource
@@ -117,9 +116,9 @@ def write_emulator(project: OpenProject, contract: InputContract, options: Emula
     record = project.record
     if record.backend not in BACKENDS:
         raise DataError(f"{project.folder}: backend {record.backend}; expected one of {BACKENDS}.")
-    if options.input == "hardware" and (record.input_type != contract.type or record.n_inputs != N_INPUTS):
+    if options.input == "hardware" and (record.input_type != contract.type or record.n_inputs != len(contract.inputs)):
         raise DataError(f"{project.folder}: takes {record.n_inputs} inputs of {record.input_type}; the contract gives "
-                        f"{N_INPUTS} of {contract.type}. Convert again.")  # fmt: skip
+                        f"{len(contract.inputs)} of {contract.type}. Convert again.")  # fmt: skip
     _copy_sources(project, folder)
     top = (folder / "NN" / f"{record.top}.cpp").read_text(encoding="utf-8")
     latent = _latent_size(project, options, top)

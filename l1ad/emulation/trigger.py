@@ -189,6 +189,7 @@ def _build_hls(project: OpenProject, spec: TriggerSpec, root: Path, fast: bool) 
             f"-DL1AD_WORD_BITS={spec.word_bits}",
             f"-DL1AD_SCORE_BITS={spec.score_type.width}",
             f"-DL1AD_THRESHOLDS={N_THRESHOLDS}",
+            *([f"-DAP_INT_MAX_W={spec.hls_word_bits}"] if spec.hls_word_bits else []),
         ),
     )
     files = {n: d for n, d in record.files.items() if n.startswith(("firmware/", f"{FOLDER}/"))}

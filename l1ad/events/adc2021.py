@@ -139,6 +139,10 @@ class EventFile:
         """Whether the file holds the dataset `name`."""
         return name in self._file
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of the dataset `name`; empty for what is no dataset."""
+        return tuple(getattr(self._file.get(name), "shape", ()))
+
     def column(self, name: str, rows: slice) -> NDArray[np.integer]:
         """Return rows of a column such as ``EvtId``, ``Process`` or ``Parent``, shape (n, ...)."""
         if name not in self._file:

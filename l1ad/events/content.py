@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from l1ad.config import DataConfig
 from l1ad.errors import DataError
 from l1ad.events.adc2021 import PARENT, PROCESS, EventSource
+from l1ad.events.input_kinds import OBJECTS, read_chunks
 from l1ad.events.layout import BLOCKS, N_ROWS, PT
 from l1ad.events.prepare import open_sources
 from l1ad.events.split import Part, split_parts
@@ -106,8 +107,8 @@ def evaluated_events(data: DataConfig) -> Iterator[tuple[str, NDArray[np.floatin
             yield name, chunk, None
 
 
-def first_events(data: DataConfig, background: int, signal: int) -> NDArray[np.floating]:
-    """Return the first events of the background and of each signal, shape (N, 19, 4).
+def first_events(data: DataConfig, background: int, signal: int, kind: str = OBJECTS) -> NDArray[np.floating]:
+    """Return the first events of the background and of each signal, shape (N, 19, 4), or (N, 18, 14) of regions.
 
     Raises
     ------
@@ -117,4 +118,5 @@ def first_events(data: DataConfig, background: int, signal: int) -> NDArray[np.f
     sources = open_sources(data)
     wanted: list[tuple[EventSource, int]] = [(sources.background, background)]
     wanted += [(source, signal) for source in sources.signals.values()]
-    return np.concatenate([np.concatenate(list(source.iter_chunks(limit=limit))) for source, limit in wanted])
+    chunks = [[chunk.events for chunk in read_chunks(source, kind, limit)] for source, limit in wanted]
+    return np.concatenate([np.concatenate(found) for found in chunks])

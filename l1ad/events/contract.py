@@ -11,6 +11,8 @@ Two steps, both exact and both in the file:
    trigger, ``(x - offset) >> shift``, with the cast after it.
 
 A padded row is hardware 0 in all its quantities.
+
+A contract is over the 57 numbers of the objects, or over the 252 calorimeter regions; the inputs say which.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1ad.errors import DataError
-from l1ad.events.layout import ETA, N_COLUMNS, N_INPUTS, N_QUANTITIES, N_ROWS, QUANTITIES, input_names, row_blocks
+from l1ad.events.input_kinds import KINDS, OBJECTS, REGION_SUMS, InputKind
+from l1ad.events.layout import QUANTITIES, input_names, row_blocks
+from l1ad.events.regions import REGION_BITS, REGION_LSB_GEV, region_names
 from l1ad.events.scales import L1AD_FORM, scale_of
 from l1ad.provenance import value_digest, write_json
 from l1ad.records import FixedType, Record
@@ -33,18 +37,20 @@ CONTRACT_VERSION = 1
 _LARGEST_SHIFT = 24
 _LARGEST_WIDTH = 18
 _ROUNDINGS = ("floor", "nearest")
+#: `InputSpec.object` of a calorimeter region.
+_REGION = "region"
 
 
 @dataclass(frozen=True)
 class InputSpec(Record):
-    """One of the 57 numbers.
+    """One of the numbers that a network reads.
 
     Attributes
     ----------
     name : str
-        For example ``jet3_pt``.
+        For example ``jet3_pt`` or ``region_17_13``.
     object, quantity : str
-        ``met``, ``electron``, ``muon`` or ``jet``; ``pt``, ``eta`` or ``phi``.
+        ``met``, ``electron``, ``muon`` or ``jet`` with ``pt``, ``eta`` or ``phi``; ``region`` with ``et``.
     lsb : float
         Size of one hardware unit, in `unit`.
     unit : str
@@ -88,7 +94,7 @@ class InputSpec(Record):
 
 @dataclass(frozen=True)
 class InputContract(Record):
-    """The 57 inputs of a network, in order, and their fixed-point type.
+    """The inputs of a network, in order, and their fixed-point type.
 
     Attributes
     ----------
@@ -101,7 +107,7 @@ class InputContract(Record):
     events : int
         Training events that were used.
     inputs : tuple of InputSpec
-        In the order of `l1ad.events.layout.input_names`.
+        In the order of `l1ad.events.layout.input_names` or `l1ad.events.regions.region_names`.
     """
 
     version: int
@@ -136,6 +142,11 @@ class InputContract(Record):
         return value_digest(self.to_dict())
 
     @property
+    def kind(self) -> InputKind:
+        """What the inputs are: objects or regions."""
+        return KINDS[REGION_SUMS if self.inputs and self.inputs[0].object == _REGION else OBJECTS]
+
+    @property
     def raw_dtype(self) -> np.dtype[Any]:
         """NumPy type that `apply` returns: int16, or int32 for more than 16 bits."""
         return np.dtype(np.int16 if self.type.minimum >= -(1 << 15) and self.type.maximum < 1 << 15 else np.int32)
@@ -145,12 +156,12 @@ class InputContract(Record):
 
         Parameters
         ----------
-        particles : ndarray, shape (N, 19, 3) or (N, 19, 4)
-            pT in GeV, eta, phi in rad; a Class column is ignored.
+        particles : ndarray, shape (N, 19, 3), (N, 19, 4) or (N, 18, 14)
+            pT in GeV, eta, phi in rad, where a Class column is ignored; or the regions in GeV.
 
         Returns
         -------
-        ndarray of int32, shape (N, 57)
+        ndarray of int32, shape (N, inputs)
 
         Raises
         ------
@@ -166,11 +177,11 @@ class InputContract(Record):
 
         Parameters
         ----------
-        hardware : ndarray of int, shape (N, 57)
+        hardware : ndarray of int, shape (N, inputs)
 
         Returns
         -------
-        ndarray of `raw_dtype`, shape (N, 57)
+        ndarray of `raw_dtype`, shape (N, inputs)
             In units of ``2**-type.fraction``.
         """
         return np.clip(self._raw_unbounded(hardware), self.type.minimum, self.type.maximum).astype(self.raw_dtype)
@@ -180,7 +191,7 @@ class InputContract(Record):
         return self.apply(self.to_hardware(particles))
 
     def decode(self, raw: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Return the physical values, shape (N, 19, 3), that raw inputs stand for.
+        """Return the physical values, shape (N, 19, 3) or (N, 18, 14), that raw inputs stand for.
 
         A truncated quantity is placed in the middle of its hardware unit, so what is left is half a unit at most
         where nothing saturates and no bit is shifted out. A padded row decodes to the value of hardware 0.
@@ -189,23 +200,27 @@ class InputContract(Record):
         middle = np.array([0.5 if spec.rounding == "floor" else 0.0 for spec in self.inputs])
         hardware = raw.astype(np.float64) * steps + self._columns("offset") + middle
         lsb = np.array([spec.lsb for spec in self.inputs])
-        values: NDArray[np.float64] = (hardware * lsb).reshape(-1, N_ROWS, N_QUANTITIES)
+        values: NDArray[np.float64] = (hardware * lsb).reshape(-1, *self.kind.shape)
         return values
 
     def saturated(self, particles: NDArray[np.floating]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return where the hardware integer and where the raw input saturates, each of shape (N, 57)."""
-        wide = self._hardware_unbounded(particles)
-        hardware = (wide < self._columns("minimum")) | (wide > self._columns("maximum"))
+        """Return where the hardware integer and where the raw input saturates, each of shape (N, inputs).
+
+        A region comes as a hardware integer already: one at its maximum has saturated, or nearly so.
+        """
+        wide, highest = self._hardware_unbounded(particles), self._columns("maximum")
+        above = wide >= highest if self.kind.name == REGION_SUMS else wide > highest
+        hardware = (wide < self._columns("minimum")) | above
         raw = self._raw_unbounded(self.to_hardware(particles))
         return hardware, (raw < self.type.minimum) | (raw > self.type.maximum)
 
     def _columns(self, attribute: str) -> NDArray[np.int64]:
-        """Return one integer attribute of the 57 inputs."""
+        """Return one integer attribute of the inputs."""
         return np.array([getattr(spec, attribute) for spec in self.inputs], dtype=np.int64)
 
     def _hardware_unbounded(self, particles: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the hardware integers before they saturate, as whole float64 numbers; phi is wrapped."""
-        values = _features(particles)
+        values = self.kind.features(particles)
         lsb = np.array([spec.lsb for spec in self.inputs])
         half = np.array([0.5 if spec.rounding == "nearest" else 0.0 for spec in self.inputs])
         hardware: NDArray[np.float64] = np.floor(values / lsb + half)
@@ -217,26 +232,15 @@ class InputContract(Record):
 
     def _raw_unbounded(self, hardware: NDArray[np.integer]) -> NDArray[np.int64]:
         """Return the raw inputs before they saturate."""
-        if hardware.ndim != 2 or hardware.shape[1] != N_INPUTS or hardware.dtype.kind not in "iu":
+        count = len(self.inputs)
+        if hardware.ndim != 2 or hardware.shape[1] != count or hardware.dtype.kind not in "iu":
             raise DataError(
-                f"hardware inputs: expected integers of shape (N, {N_INPUTS}); came {hardware.dtype} {hardware.shape}."
+                f"hardware inputs: expected integers of shape (N, {count}); came {hardware.dtype} {hardware.shape}."
             )
         shift = self._columns("shift")
         centred = (hardware.astype(np.int64) - self._columns("offset")) << self.type.fraction
         result: NDArray[np.int64] = (centred << np.maximum(-shift, 0)) >> np.maximum(shift, 0)
         return result
-
-
-def _features(particles: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return pT, eta, phi of events as float64 of shape (N, 57); the eta of missing energy is 0."""
-    if particles.ndim != 3 or particles.shape[1] != N_ROWS or particles.shape[2] not in (N_QUANTITIES, N_COLUMNS):
-        raise DataError(f"events: expected shape (N, {N_ROWS}, 3 or 4); came {particles.shape}.")
-    values = particles[:, :, :N_QUANTITIES].astype(np.float64)
-    if not np.isfinite(values).all():
-        event, row, column = (int(index) for index in np.argwhere(~np.isfinite(values))[0])
-        raise DataError(f"events: event {event}, row {row}, {QUANTITIES[column]} is {values[event, row, column]}.")
-    values[:, 0, ETA] = 0.0
-    return values.reshape(len(values), N_INPUTS)
 
 
 def blank_inputs(form: str = L1AD_FORM) -> tuple[InputSpec, ...]:
@@ -260,6 +264,14 @@ def blank_inputs(form: str = L1AD_FORM) -> tuple[InputSpec, ...]:
     return tuple(specs)
 
 
+def blank_regions() -> tuple[InputSpec, ...]:
+    """Return the 252 regions with their hardware scale and offset 0, shift 0."""
+    return tuple(
+        InputSpec(name, _REGION, "et", REGION_LSB_GEV, "GeV", "floor", False, REGION_BITS, 0, 0, 0)
+        for name in region_names()
+    )
+
+
 def check_contract(contract: InputContract) -> None:
     """Check names, order and ranges of a contract.
 
@@ -268,14 +280,15 @@ def check_contract(contract: InputContract) -> None:
     DataError
         Naming the first input and field that is wrong.
     """
-    if len(contract.inputs) != N_INPUTS:
-        raise DataError(f"InputContract: {len(contract.inputs)} inputs; expected {N_INPUTS}.")
+    blank = blank_regions() if contract.kind.name == REGION_SUMS else blank_inputs()
+    if len(contract.inputs) != len(blank):
+        raise DataError(f"InputContract: {len(contract.inputs)} inputs; expected {len(blank)}.")
     kind = contract.type
     if not (
         _is_integer(kind.width) and _is_integer(kind.integer) and 1 <= kind.integer <= kind.width <= _LARGEST_WIDTH
     ):
         raise DataError(f"InputContract: type {kind}; expected 1 <= integer <= width <= {_LARGEST_WIDTH}.")
-    for spec, expected in zip(contract.inputs, blank_inputs(), strict=True):
+    for spec, expected in zip(contract.inputs, blank, strict=True):
         _check_input(spec, expected)
 
 

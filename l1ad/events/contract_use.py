@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1ad.events.contract import InputContract
-from l1ad.events.layout import N_INPUTS, N_QUANTITIES, PT
+from l1ad.events.input_kinds import OBJECTS
+from l1ad.events.layout import N_QUANTITIES
 from l1ad.events.losses import QuantizationLoss, SaturationCount, SaturationCounter, quantization_loss
 from l1ad.records import Record
 
@@ -73,7 +74,7 @@ class _Outside:
         self._contract = contract
         self.saturation = SaturationCounter(contract)
         self.events = self.outside = 0
-        self._counts = np.zeros(N_INPUTS, dtype=np.int64)
+        self._counts = np.zeros(len(contract.inputs), dtype=np.int64)
         self._first: dict[int, tuple[int, float]] = {}
 
     def watch(self, chunks: Iterable[NDArray[np.floating]]) -> Iterator[NDArray[np.floating]]:
@@ -85,9 +86,9 @@ class _Outside:
     def _add(self, chunk: NDArray[np.floating]) -> None:
         """Count one chunk."""
         self.saturation.add(chunk)
-        filled = np.repeat(chunk[:, :, PT] > 0, N_QUANTITIES, axis=1)
-        bad = np.logical_or(*self._contract.saturated(chunk)) & filled
-        values = chunk[:, :, :N_QUANTITIES].reshape(len(chunk), N_INPUTS)
+        kind = self._contract.kind
+        bad = np.logical_or(*self._contract.saturated(chunk)) & kind.filled(chunk)
+        values = (chunk[:, :, :N_QUANTITIES] if kind.name == OBJECTS else chunk).reshape(len(chunk), kind.inputs)
         for index in np.flatnonzero(bad.any(axis=0)).tolist():
             event = int(np.argmax(bad[:, index]))
             self._first.setdefault(index, (self.events + event, float(values[event, index])))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from l1ad.errors import DataError
 from l1ad.events.contract import InputContract
 from l1ad.events.files import open_array
-from l1ad.events.layout import N_INPUTS, N_QUANTITIES, N_ROWS
+from l1ad.events.input_kinds import OBJECTS
+from l1ad.events.layout import N_QUANTITIES, N_ROWS
 from l1ad.events.losses import SaturationCount
 from l1ad.provenance import file_digest
 from l1ad.records import Record
@@ -74,11 +75,11 @@ class Dataset:
         Where the files are.
     record : DatasetRecord
     contract : InputContract
-    inputs : dict of str to ndarray of int, shape (N, 57)
+    inputs : dict of str to ndarray of int, shape (N, inputs)
         ``train``, ``validation``, ``test`` -> raw inputs.
     particles : dict of str to ndarray of float32, shape (N, 19, 3)
-        ``train``, ``validation`` -> pT in GeV, eta, phi in rad.
-    signals : dict of str to ndarray of int, shape (N, 57)
+        ``train``, ``validation`` -> pT in GeV, eta, phi in rad; empty for regions, which are their own target.
+    signals : dict of str to ndarray of int, shape (N, inputs)
         Signal name -> raw inputs.
     """
 
@@ -88,6 +89,11 @@ class Dataset:
     inputs: dict[str, NDArray[np.signedinteger]]
     particles: dict[str, NDArray[np.float32]]
     signals: dict[str, NDArray[np.signedinteger]]
+
+
+def particle_parts(kind: str) -> tuple[str, ...]:
+    """Return the parts whose physical events are kept for inputs of a kind."""
+    return PARTICLE_PARTS if kind == OBJECTS else ()
 
 
 def inputs_file(part: str) -> str:
@@ -129,15 +135,15 @@ def load_dataset(folder: Path, *, verify: bool = False) -> Dataset:
         )
     if verify:
         _verify(folder, record)
-    kind = contract.raw_dtype
-    inputs = {part: open_array(folder / inputs_file(part), (record.counts[part], N_INPUTS), kind) for part in PARTS}
+    kind, size = contract.raw_dtype, len(contract.inputs)
+    inputs = {part: open_array(folder / inputs_file(part), (record.counts[part], size), kind) for part in PARTS}
     particles = {
         part: open_array(
             folder / particles_file(part), (record.counts[part], N_ROWS, N_QUANTITIES), np.dtype(np.float32)
         )
-        for part in PARTICLE_PARTS
+        for part in particle_parts(contract.kind.name)
     }
-    signals = {name: open_array(folder / signal_file(name), (n, N_INPUTS), kind) for name, n in record.signals.items()}
+    signals = {name: open_array(folder / signal_file(name), (n, size), kind) for name, n in record.signals.items()}
     return Dataset(folder, record, contract, inputs, particles, signals)
 
 

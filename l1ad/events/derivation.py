@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1ad.errors import DataError
-from l1ad.events.contract import CONTRACT_VERSION, InputContract, InputSpec, blank_inputs
-from l1ad.events.layout import N_QUANTITIES, PT, QUANTITIES
+from l1ad.events.contract import CONTRACT_VERSION, InputContract, InputSpec, blank_inputs, blank_regions
+from l1ad.events.input_kinds import OBJECTS, REGION_SUMS, InputKind
+from l1ad.events.layout import PT, QUANTITIES
 from l1ad.events.scales import L1AD_FORM
 from l1ad.records import FixedType
 
@@ -30,23 +31,29 @@ class HardwareHistogram:
     Whole counts make the result independent of how the sample is cut into chunks.
     """
 
-    def __init__(self, form: str = L1AD_FORM) -> None:
-        self._scales = InputContract(CONTRACT_VERSION, FixedType(True, 1, 1), "", 0, blank_inputs(form))
+    def __init__(self, form: str = L1AD_FORM, kind: str = OBJECTS) -> None:
+        blank = blank_regions() if kind == REGION_SUMS else blank_inputs(form)
+        self._scales = InputContract(CONTRACT_VERSION, FixedType(True, 1, 1), "", 0, blank)
         self._counts = [np.zeros(spec.maximum - spec.minimum + 1, dtype=np.int64) for spec in self._scales.inputs]
         self.events = 0
 
     def add(self, particles: NDArray[np.floating]) -> None:
-        """Count the events of one chunk, shape (N, 19, 3) or (N, 19, 4)."""
+        """Count the events of one chunk, shape (N, 19, 3), (N, 19, 4) or (N, 18, 14)."""
         hardware = self._scales.to_hardware(particles)
-        filled = particles[:, :, PT] > 0
+        filled = self.kind.filled(particles)
         self.events += len(particles)
         for index, (spec, counts) in enumerate(zip(self._scales.inputs, self._counts, strict=True)):
-            values = hardware[filled[:, index // N_QUANTITIES], index] - spec.minimum
+            values = hardware[filled[:, index], index] - spec.minimum
             counts += np.bincount(values, minlength=len(counts))
 
     @property
+    def kind(self) -> InputKind:
+        """What is counted."""
+        return self._scales.kind
+
+    @property
     def inputs(self) -> tuple[InputSpec, ...]:
-        """The 57 inputs with their scales, offset 0 and shift 0."""
+        """The inputs with their scales, offset 0 and shift 0."""
         return self._scales.inputs
 
     def of(self, index: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -56,13 +63,18 @@ class HardwareHistogram:
         """
         spec, counts = self._scales.inputs[index], self._counts[index]
         if counts.sum() < MINIMUM_ENTRIES:
-            same = [
-                own
-                for other, own in zip(self._scales.inputs, self._counts, strict=True)
-                if (other.object, other.quantity) == (spec.object, spec.quantity)
-            ]
-            counts = np.sum(same, axis=0)
+            return self.of_object(index)
         return np.arange(spec.minimum, spec.maximum + 1), counts
+
+    def of_object(self, index: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the same over all rows of the object, or over all regions."""
+        spec = self._scales.inputs[index]
+        same = [
+            own
+            for other, own in zip(self._scales.inputs, self._counts, strict=True)
+            if (other.object, other.quantity) == (spec.object, spec.quantity)
+        ]
+        return np.arange(spec.minimum, spec.maximum + 1), np.sum(same, axis=0)
 
 
 def derive_contract(
@@ -114,10 +126,18 @@ def derive_contract(
 def contract_of(
     histogram: HardwareHistogram, fixed_type: FixedType, source_tag: str = "", rule: str = SPREAD
 ) -> InputContract:
-    """Return the contract that `derive_contract` derives, from counts that were filled before."""
+    """Return the contract that `derive_contract` derives, from counts that were filled before.
+
+    All regions have one shift, that of their common counts, and offset 0: a convolution has the same weights
+    everywhere, and an empty region stays 0.
+    """
     if histogram.events == 0:
         raise DataError("input contract: the training sample holds no event; raise train_fraction or give more events.")
-    specs = [_derive_input(spec, *histogram.of(i), fixed_type, rule) for i, spec in enumerate(histogram.inputs)]
+    if histogram.kind.name == REGION_SUMS:
+        shift = _derive_input(histogram.inputs[0], *histogram.of_object(0), fixed_type, rule).shift
+        specs = [dataclasses.replace(spec, shift=shift) for spec in histogram.inputs]
+    else:
+        specs = [_derive_input(spec, *histogram.of(i), fixed_type, rule) for i, spec in enumerate(histogram.inputs)]
     return InputContract(CONTRACT_VERSION, fixed_type, source_tag, histogram.events, tuple(specs))
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1ad.events.contract import InputContract
-from l1ad.events.layout import N_INPUTS, N_QUANTITIES, PT
+from l1ad.events.input_kinds import OBJECTS
+from l1ad.events.layout import N_QUANTITIES
 from l1ad.records import Record
 
 
@@ -64,39 +65,41 @@ class SaturationCounter:
 
     def __init__(self, contract: InputContract) -> None:
         self._contract = contract
-        self._values, self._hardware, self._raw = (np.zeros(N_INPUTS, dtype=np.int64) for _ in range(3))
+        self._values, self._hardware, self._raw = (np.zeros(len(contract.inputs), dtype=np.int64) for _ in range(3))
 
     def add(self, particles: NDArray[np.floating]) -> None:
-        """Count one chunk, shape (N, 19, 3) or (N, 19, 4)."""
-        filled = _filled(particles)
+        """Count one chunk, shape (N, 19, 3), (N, 19, 4) or (N, 18, 14)."""
+        filled = self._contract.kind.filled(particles)
         hardware, raw = self._contract.saturated(particles)
         self._values += filled.sum(axis=0)
         self._hardware += (hardware & filled).sum(axis=0)
         self._raw += (raw & filled).sum(axis=0)
 
     def counts(self) -> tuple[SaturationCount, ...]:
-        """Return the counts of the 57 inputs, in order."""
+        """Return the counts of the inputs, in order."""
         rows = zip(self._contract.inputs, self._values, self._hardware, self._raw, strict=True)
         return tuple(SaturationCount(spec.name, int(n), int(hw), int(raw)) for spec, n, hw, raw in rows)
 
 
 def quantization_loss(contract: InputContract, chunks: Iterable[NDArray[np.floating]]) -> tuple[QuantizationLoss, ...]:
-    """Return what quantization costs for each of the 57 inputs, in order.
+    """Return what quantization costs for each of the inputs, in order.
 
     Parameters
     ----------
     contract : InputContract
         Contract to measure.
-    chunks : iterable of ndarray, shape (N, 19, 3) or (N, 19, 4)
+    chunks : iterable of ndarray, shape (N, 19, 3), (N, 19, 4) or (N, 18, 14)
         Events to measure it on.
     """
-    count, square, largest, total, total_square = (np.zeros(N_INPUTS) for _ in range(5))
+    size, objects = len(contract.inputs), contract.kind.name == OBJECTS
+    count, square, largest, total, total_square = (np.zeros(size) for _ in range(5))
     unit = 2.0**-contract.type.fraction
     turns = np.array([spec.turn * spec.lsb for spec in contract.inputs])
     wraps = turns > 0
     for chunk in chunks:
-        filled, raw = _filled(chunk), contract.encode(chunk)
-        difference = (contract.decode(raw) - chunk[:, :, :N_QUANTITIES]).reshape(-1, N_INPUTS)
+        filled, raw = contract.kind.filled(chunk), contract.encode(chunk)
+        physical = chunk[:, :, :N_QUANTITIES] if objects else chunk
+        difference = (contract.decode(raw) - physical).reshape(-1, size)
         difference[:, wraps] -= turns[wraps] * np.rint(difference[:, wraps] / turns[wraps])
         difference = np.where(filled, np.abs(difference), 0.0)
         network = np.where(filled, raw * unit, 0.0)
@@ -112,9 +115,3 @@ def quantization_loss(contract: InputContract, chunks: Iterable[NDArray[np.float
         QuantizationLoss(spec.name, spec.unit, int(count[i]), float(rms[i]), float(largest[i]), float(spread[i]))
         for i, spec in enumerate(contract.inputs)
     )
-
-
-def _filled(particles: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return which of the 57 inputs belong to a filled row, shape (N, 57)."""
-    filled: NDArray[np.bool_] = np.repeat(particles[:, :, PT] > 0, N_QUANTITIES, axis=1)
-    return filled

@@ -15,25 +15,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from l1ad.config import DataConfig, RunConfig
+from l1ad.config import DataConfig, InputsConfig, RunConfig
 from l1ad.errors import DataError, RunFolderError
-from l1ad.events.adc2021 import PARENT, EventSource
+from l1ad.events.adc2021 import EventSource
 from l1ad.events.contract import InputContract
 from l1ad.events.dataset import (
     CONTRACT_FILE,
     DATASET_FILE,
-    PARTICLE_PARTS,
     PARTS,
     Dataset,
     DatasetRecord,
     inputs_file,
     load_dataset,
+    particle_parts,
     particles_file,
     signal_file,
 )
 from l1ad.events.derivation import HardwareHistogram, contract_of
 from l1ad.events.files import ArrayWriter, named_digests
-from l1ad.events.layout import N_INPUTS, N_QUANTITIES, N_ROWS
+from l1ad.events.input_kinds import InputChunk, read_chunks
+from l1ad.events.layout import N_QUANTITIES, N_ROWS
 from l1ad.events.losses import SaturationCounter
 from l1ad.events.sample import open_sample
 from l1ad.events.split import Part, split_parts
@@ -60,7 +61,7 @@ class Sources:
 def prepare_dataset(config: RunConfig, folder: Path, progress: Progress | None = None) -> DatasetRecord:
     """Read, split and encode the events of a run.
 
-    Writes ``inputs.json``, ``{train,validation,test}_inputs.npy`` (raw integers, shape (N, 57)),
+    Writes ``inputs.json``, ``{train,validation,test}_inputs.npy`` (raw integers, shape (N, inputs)), for objects
     ``{train,validation}_particles.npy`` (float32, shape (N, 19, 3)), ``signal_<name>_inputs.npy`` and, last,
     ``dataset.json``. Until that one is there, the folder holds no dataset.
 
@@ -87,10 +88,9 @@ def prepare_dataset(config: RunConfig, folder: Path, progress: Progress | None =
     """
     report = progress if progress is not None else _silent
     sources = open_sources(config.data)
-    fixed_type = FixedType(True, config.inputs.width, config.inputs.integer)
-    counts, contract = _first_pass(config.data, sources, fixed_type, report)
+    counts, contract = _first_pass(config, sources, report)
     if config.inputs.contract is not None:
-        contract = _given_contract(Path(config.inputs.contract), fixed_type)
+        contract = _given_contract(Path(config.inputs.contract), config.inputs)
     with _staging(folder) as staging:
         contract.write(staging / CONTRACT_FILE)
         saturation = _write_background(config.data, sources, contract, counts, staging, report)
@@ -131,24 +131,31 @@ def open_sources(data: DataConfig) -> Sources:
     return Sources(background, signals, "+".join(tags), data.acceptance, tuple(warnings))
 
 
-def _first_pass(
-    data: DataConfig, sources: Sources, fixed_type: FixedType, report: Progress
-) -> tuple[dict[str, int], InputContract]:
+def _first_pass(config: RunConfig, sources: Sources, report: Progress) -> tuple[dict[str, int], InputContract]:
     """Count the parts of the background and derive the contract from the training part."""
-    histogram, counts = HardwareHistogram(), np.zeros(len(PARTS), dtype=np.int64)
-    for chunk, parts in _split_chunks(data, sources, "count", report):
+    kind = config.inputs.kind
+    histogram, counts = HardwareHistogram(kind=kind), np.zeros(len(PARTS), dtype=np.int64)
+    for chunk, parts in _split_chunks(config.data, kind, sources, "count", report):
         counts += np.bincount(parts, minlength=len(PARTS))
-        histogram.add(chunk[parts == Part.TRAIN])
+        histogram.add(chunk.events[parts == Part.TRAIN])
     named = {part: int(count) for part, count in zip(PARTS, counts, strict=True)}
     for part, count in named.items():
         if count == 0:
             raise DataError(f"background: the {part} part holds no event of {counts.sum()}; give more events.")
-    return named, contract_of(histogram, fixed_type, sources.source_tag)
+    return named, contract_of(histogram, _input_type(config.inputs), sources.source_tag)
 
 
-def _given_contract(path: Path, fixed_type: FixedType) -> InputContract:
+def _input_type(inputs: InputsConfig) -> FixedType:
+    return FixedType(inputs.signed, inputs.width, inputs.integer)
+
+
+def _given_contract(path: Path, inputs: InputsConfig) -> InputContract:
     """Return the contract of a model that was trained elsewhere."""
-    contract = InputContract.read(path)
+    contract, fixed_type = InputContract.read(path), _input_type(inputs)
+    if contract.kind.name != inputs.kind:
+        raise DataError(
+            f"{path}: its inputs are {contract.kind.name}; the configuration has inputs.kind {inputs.kind}."
+        )
     if contract.type != fixed_type:
         raise DataError(
             f"{path}: inputs are {contract.type}; the configuration says {fixed_type}. "
@@ -158,14 +165,14 @@ def _given_contract(path: Path, fixed_type: FixedType) -> InputContract:
 
 
 def _split_chunks(
-    data: DataConfig, sources: Sources, what: str, report: Progress
-) -> Iterator[tuple[NDArray[np.floating], NDArray[np.int8]]]:
-    """Yield chunks of the background with the part of each event."""
+    data: DataConfig, kind: str, sources: Sources, what: str, report: Progress
+) -> Iterator[tuple[InputChunk, NDArray[np.int8]]]:
+    """Yield chunks of the background with the part of each event, which its objects or its parent decide."""
     total = min(len(sources.background), data.max_background or len(sources.background))
     done = 0
-    for chunk, parents in sources.background.iter_with(PARENT, limit=data.max_background):
-        yield chunk, split_parts(chunk, data.train_fraction, data.validation_fraction, parents)
-        done += len(chunk)
+    for chunk in read_chunks(sources.background, kind, data.max_background):
+        yield chunk, split_parts(chunk.particles, data.train_fraction, data.validation_fraction, chunk.parents)
+        done += len(chunk.events)
         report(f"background: {what}", done, total)
 
 
@@ -179,23 +186,23 @@ def _write_background(
 ) -> SaturationCounter:
     """Encode the background into its parts and count saturations of the training part."""
     saturation = SaturationCounter(contract)
-    float32 = np.dtype(np.float32)
+    float32, kind, size = np.dtype(np.float32), contract.kind.name, len(contract.inputs)
     with contextlib.ExitStack() as stack:
         inputs = [
-            stack.enter_context(ArrayWriter(staging / inputs_file(p), (counts[p], N_INPUTS), contract.raw_dtype))
+            stack.enter_context(ArrayWriter(staging / inputs_file(p), (counts[p], size), contract.raw_dtype))
             for p in PARTS
         ]
         particles = [
             stack.enter_context(ArrayWriter(staging / particles_file(p), (counts[p], N_ROWS, N_QUANTITIES), float32))
-            for p in PARTICLE_PARTS
+            for p in particle_parts(kind)
         ]
-        for chunk, parts in _split_chunks(data, sources, "encode", report):
-            raw = contract.encode(chunk)
-            saturation.add(chunk[parts == Part.TRAIN])
+        for chunk, parts in _split_chunks(data, kind, sources, "encode", report):
+            raw = contract.encode(chunk.events)
+            saturation.add(chunk.events[parts == Part.TRAIN])
             for part, writer in enumerate(inputs):
                 writer.append(raw[parts == part])
             for part, writer in enumerate(particles):
-                writer.append(chunk[parts == part][:, :, :N_QUANTITIES])
+                writer.append(chunk.particles[parts == part][:, :, :N_QUANTITIES])
     return saturation
 
 
@@ -205,11 +212,11 @@ def _write_signal(
     """Encode a signal; return its events and how many of them saturate at least one raw input."""
     total = min(len(source), limit or len(source))
     done = saturated = 0
-    with ArrayWriter(staging / signal_file(name), (total, N_INPUTS), contract.raw_dtype) as writer:
-        for chunk in source.iter_chunks(limit=limit):
-            writer.append(contract.encode(chunk))
-            saturated += int(contract.saturated(chunk)[1].any(axis=1).sum())
-            done += len(chunk)
+    with ArrayWriter(staging / signal_file(name), (total, len(contract.inputs)), contract.raw_dtype) as writer:
+        for chunk in read_chunks(source, contract.kind.name, limit):
+            writer.append(contract.encode(chunk.events))
+            saturated += int(contract.saturated(chunk.events)[1].any(axis=1).sum())
+            done += len(chunk.events)
             report(f"{name}: encode", done, total)
     return total, saturated
 

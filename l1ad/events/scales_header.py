@@ -16,6 +16,7 @@ from pathlib import Path
 
 from l1ad.errors import DataError
 from l1ad.events.contract import InputContract, InputSpec
+from l1ad.events.input_kinds import OBJECTS
 from l1ad.events.layout import N_INPUTS, N_QUANTITIES
 from l1ad.provenance import check_name, write_text
 
@@ -64,11 +65,13 @@ def write_scales_header(contract: InputContract, path: Path, model: str = "model
     Raises
     ------
     DataError
-        When the emulator's arithmetic does not give the integers of the contract.
+        When the contract is not over objects, or the emulator's arithmetic does not give its integers.
     L1adError
         When `model` is no name.
     """
     check_name(model, "model name")
+    if contract.kind.name != OBJECTS:
+        raise DataError(f"scales.h: is over the {N_INPUTS} numbers of objects; this contract is over regions.")
     for spec in contract.inputs:
         _check_exact(spec, contract.type.fraction)
     write_text(path, _text(contract, model))

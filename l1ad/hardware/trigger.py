@@ -29,6 +29,9 @@ ADDRESS_BITS, DATA_BITS, PRESCALE_BITS = 4, 32, 24
 #: Folder of a project that holds the top level, and the record in it.
 FOLDER, RECORD = "trigger", "trigger/trigger.json"
 
+#: Widest type of HLS without a macro.
+_HLS_BITS = 1024
+
 
 @dataclass(frozen=True)
 class TriggerInput(Record):
@@ -113,6 +116,15 @@ class TriggerSpec(Record):
     def word_bits(self) -> int:
         """Bits of one event."""
         return sum(item.width for item in self.inputs)
+
+    @property
+    def hls_word_bits(self) -> int:
+        """What ``AP_INT_MAX_W`` of the HLS types has to be for the words of an event; 0: its default is enough.
+
+        Types wider than 1,024 bits need it (AMD UG1399, arbitrary precision types); it counts in steps of 1,024.
+        """
+        steps = -(-self.word_bits // _HLS_BITS)
+        return steps * _HLS_BITS if steps > 1 else 0
 
     def scale(self, words: npt.ArrayLike) -> Integers:
         """Return the raw inputs of the network, as the hardware scales them.

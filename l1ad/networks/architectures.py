@@ -19,6 +19,7 @@ from l1ad.errors import ConfigurationError, nearest
 from l1ad.networks.base import Frontend
 from l1ad.networks.event_shape import ETA_BOUNDS, QUANTITIES, ROWS
 from l1ad.networks.layers import BoundedFeatures, SumPooling
+from l1ad.networks.region_networks import REGION_INPUT, build_student, student_multiplications
 
 #: Builds inputs and features of an encoder, or the features of a decoder that firmware holds.
 Body = Callable[[NetworkConfig, Frontend], tuple[Any, Any]]
@@ -29,7 +30,8 @@ def build_encoder(config: NetworkConfig, frontend: Frontend) -> Any:
     """Return the network that becomes firmware.
 
     Of a variational autoencoder it is the encoder, inputs -> [mean, log_variance], each of shape (batch, latent). Of
-    an autoencoder it is the whole of it, inputs -> reconstruction, shape (batch, 57).
+    an autoencoder it is the whole of it, inputs -> reconstruction, shape (batch, 57). Of a student it is inputs ->
+    score, shape (batch, 1).
 
     Raises
     ------
@@ -74,6 +76,8 @@ def build_decoder(config: NetworkConfig, *, bounded: bool) -> Any:
 
 def input_shape(config: NetworkConfig) -> tuple[int, ...]:
     """Return the shape of one event at the network's input."""
+    if config.regresses:
+        return REGION_INPUT
     return (ROWS, QUANTITIES, 1) if config.architecture in ("cnn_vae", "cnn_ae") else (ROWS * QUANTITIES,)
 
 
@@ -179,11 +183,12 @@ def _cnn_decoder(config: NetworkConfig) -> tuple[Any, Any]:
     return inputs, x
 
 
-_ENCODERS = {
+_ENCODERS: dict[str, Callable[[NetworkConfig, Frontend], Any]] = {
     "dense_vae": functools.partial(_encoder, _dense_body),
     "cnn_vae": functools.partial(_encoder, _cnn_body),
     "dense_ae": functools.partial(_autoencoder, _dense_body, _dense_firmware_decoder),
     "cnn_ae": functools.partial(_autoencoder, _cnn_body, _cnn_firmware_decoder),
+    "cicada_student": build_student,
 }
 _DECODERS = {"dense_vae": _dense_decoder, "cnn_vae": _cnn_decoder}
 
@@ -196,6 +201,8 @@ def multiplications(config: NetworkConfig) -> int:
     >>> multiplications(NetworkConfig(architecture="dense_vae", latent=3))
     2432
     """
+    if config.regresses:
+        return student_multiplications(config)
     heads = 1 if config.reconstructs else 2
     if config.architecture in ("dense_vae", "dense_ae"):
         sizes = (ROWS * QUANTITIES, *config.hidden, heads * config.latent)

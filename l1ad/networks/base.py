@@ -27,14 +27,16 @@ class Frontend(Protocol):
     def dense(self, units: int, name: str, *, latent: bool = False) -> Any:
         """Return a dense layer with bias; `latent` selects the kernel quantizer of the latent layers."""
 
-    def conv(self, filters: int, size: tuple[int, int], name: str, *, padding: str) -> Any:
+    def conv(
+        self, filters: int, size: tuple[int, int], name: str, *, padding: str, strides: tuple[int, int] = (1, 1)
+    ) -> Any:
         """Return a two-dimensional convolution without bias."""
 
     def activation(self, name: str) -> Any:
         """Return the rectifier of the hidden layers."""
 
     def latent(self, which: str) -> Any:
-        """Return the layer that brings ``mean``, ``log_variance`` or ``reconstruction`` to its type."""
+        """Return the layer that brings ``mean``, ``log_variance``, ``reconstruction`` or ``output`` to its type."""
 
     def integer_weights(self, layer: Any) -> dict[str, tuple[NDArray[np.int64], FixedType]]:
         """Return kernel and bias of `layer` as raw integers with their types; empty without quantized weights."""

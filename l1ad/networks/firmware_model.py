@@ -12,12 +12,13 @@ from l1ad.errors import ConversionError, DataError
 from l1ad.networks.quantized import integer_weights, output_type, own_variables, quantizes_output
 from l1ad.provenance import library_version
 from l1ad.records import FixedType
-from l1ad.scores.layers import LatentScore, ReconstructionScore
+from l1ad.scores.layers import LatentScore, OutputScore, ReconstructionScore
+from l1ad.scores.output import OutputSpec
 from l1ad.scores.reconstruction import ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 
 
-def to_firmware(encoder: Any, spec: ScoreSpec | ReconstructionSpec) -> Any:
+def to_firmware(encoder: Any, spec: ScoreSpec | OutputSpec | ReconstructionSpec) -> Any:
     """Return the Keras model that firmware implements.
 
     The weights are replaced by their quantized values, so that the model has no other numbers than firmware has,
@@ -26,8 +27,9 @@ def to_firmware(encoder: Any, spec: ScoreSpec | ReconstructionSpec) -> Any:
     Parameters
     ----------
     encoder : keras.Model
-        Quantized encoder with the outputs mean and log_variance, or autoencoder with the output reconstruction.
-    spec : ScoreSpec or ReconstructionSpec
+        Quantized encoder with the outputs mean and log_variance, autoencoder with the output reconstruction, or
+        student whose output is the score.
+    spec : ScoreSpec, OutputSpec or ReconstructionSpec
         Score and types; the types must be those of the network's outputs.
 
     Returns
@@ -56,8 +58,11 @@ def to_firmware(encoder: Any, spec: ScoreSpec | ReconstructionSpec) -> Any:
     return keras.Model(clone.inputs, _scored(clone, spec), name="firmware")
 
 
-def _scored(clone: Any, spec: ScoreSpec | ReconstructionSpec) -> Any:
+def _scored(clone: Any, spec: ScoreSpec | OutputSpec | ReconstructionSpec) -> Any:
     """Return the score behind the outputs of a network."""
+    if isinstance(spec, OutputSpec):
+        _check_outputs(clone, {"output": spec.score})
+        return OutputScore(spec, name="score")(clone.outputs[0])
     if isinstance(spec, ReconstructionSpec):
         _check_outputs(clone, {"reconstruction": spec.prediction})
         return ReconstructionScore(spec, name="score")(clone.outputs[0], clone.inputs[0])
@@ -84,7 +89,7 @@ def layer_types(model: Any) -> dict[str, FixedType]:
     for layer in model.layers:
         if quantizes_output(layer):
             found[layer.name] = output_type(layer)
-        elif isinstance(layer, LatentScore | ReconstructionScore):
+        elif isinstance(layer, LatentScore | OutputScore | ReconstructionScore):
             found[layer.name] = layer.spec.score
     return found
 

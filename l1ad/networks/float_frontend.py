@@ -26,9 +26,11 @@ class FloatFrontend:
         del latent
         return keras.layers.Dense(units, name=name)
 
-    def conv(self, filters: int, size: tuple[int, int], name: str, *, padding: str) -> Any:
+    def conv(
+        self, filters: int, size: tuple[int, int], name: str, *, padding: str, strides: tuple[int, int] = (1, 1)
+    ) -> Any:
         """Return a Conv2D layer without bias."""
-        return keras.layers.Conv2D(filters, size, padding=padding, use_bias=False, name=name)
+        return keras.layers.Conv2D(filters, size, strides=strides, padding=padding, use_bias=False, name=name)
 
     def activation(self, name: str) -> Any:
         """Return a ReLU layer."""

@@ -68,11 +68,14 @@ class HgqFrontend:
             name=name,
         )
 
-    def conv(self, filters: int, size: tuple[int, int], name: str, *, padding: str) -> Any:
+    def conv(
+        self, filters: int, size: tuple[int, int], name: str, *, padding: str, strides: tuple[int, int] = (1, 1)
+    ) -> Any:
         """Return a QConv2D layer without bias; positions of a channel share one width."""
         return QConv2D(
             filters,
             size,
+            strides=strides,
             padding=padding,
             use_bias=False,
             kq_conf=_weight(self._types["kernel"]),

@@ -16,6 +16,7 @@ from l1ad.networks.firmware_model import layer_types
 from l1ad.networks.quantized import quantizes_output
 from l1ad.records import FixedType
 from l1ad.scores.floating import score_float
+from l1ad.scores.output import OutputSpec
 from l1ad.scores.reconstruction import ReconstructionSpec, reconstruction_float
 from l1ad.scores.spec import ScoreSpec
 
@@ -103,19 +104,22 @@ def latent_outputs(
 
 
 def float_scores(
-    model: Any, inputs: NDArray[np.integer], input_type: FixedType, spec: ScoreSpec | ReconstructionSpec
+    model: Any, inputs: NDArray[np.integer], input_type: FixedType, spec: ScoreSpec | OutputSpec | ReconstructionSpec
 ) -> NDArray[np.float64]:
     """Return the scores of a network in floating point, shape (N,).
 
     Parameters
     ----------
     model : keras.Model
-        Encoder with means and log sigma^2, or autoencoder.
-    inputs : integer ndarray, shape (N, 57)
+        Encoder with means and log sigma^2, autoencoder, or student or teacher whose output is the score.
+    inputs : integer ndarray, shape (N, inputs)
         Raw inputs of `input_type`.
     input_type : FixedType
-    spec : ScoreSpec or ReconstructionSpec
+    spec : ScoreSpec, OutputSpec or ReconstructionSpec
     """
+    if isinstance(spec, OutputSpec):
+        (score,), _ = _predict(model, inputs, input_type, 8192)
+        return score[:, 0]
     if isinstance(spec, ReconstructionSpec):
         (prediction,), _ = _predict(model, inputs, input_type, 8192)
         return reconstruction_float(np.asarray(inputs), prediction, spec)

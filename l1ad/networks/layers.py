@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -147,3 +148,35 @@ class BoundedFeatures(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer."""
         return {**super().get_config(), "eta_bounds": self.eta_bounds}
+
+
+@keras.saving.register_keras_serializable(package="l1ad")
+class LogError(keras.layers.Layer):
+    """Score of an autoencoder: gain times log(1 + mean squared error), shape (batch, 1).
+
+    CICADA regresses 32 log(MSE). The one keeps the score of an event that is reconstructed well at 0 instead of below.
+
+    Parameters
+    ----------
+    gain : float
+        Units of the score for a unit of the logarithm.
+    """
+
+    def __init__(self, gain: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gain = gain
+
+    def call(self, prediction: Any, inputs: Any) -> Any:
+        """Return the score of every event."""
+        squares = ops.square(prediction - inputs)
+        mean = ops.mean(ops.reshape(squares, (-1, math.prod(inputs.shape[1:]))), axis=1, keepdims=True)
+        return self.gain * ops.log1p(mean)
+
+    def compute_output_shape(self, prediction_shape: Any, inputs_shape: Any) -> tuple[Any, int]:
+        """Return (batch, 1)."""
+        del inputs_shape
+        return (prediction_shape[0], 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "gain": self.gain}

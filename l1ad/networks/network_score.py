@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 
 from l1ad.config import RunConfig
+from l1ad.errors import ConfigurationError
 from l1ad.events.contract import InputContract
 from l1ad.networks.event_shape import ETA_BOUNDS, QUANTITIES, ROWS
 from l1ad.networks.quantizers import parse_quantizer
 from l1ad.records import FixedType
+from l1ad.scores.output import OutputSpec
 from l1ad.scores.reconstruction import UNUSED, ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec, score_spec
 
 
-def network_score(config: RunConfig, contract: InputContract | None = None) -> ScoreSpec | ReconstructionSpec:
+def network_score(
+    config: RunConfig, contract: InputContract | None = None
+) -> ScoreSpec | OutputSpec | ReconstructionSpec:
     """Return the score of a configuration with the types of its network.
 
     Parameters
@@ -34,9 +38,12 @@ def network_score(config: RunConfig, contract: InputContract | None = None) -> S
         field: parse_quantizer(getattr(network, field), f"network.{field}").fixed_type
         for field in ("mean", "log_variance", "reconstruction")
     }
+    if config.score.kind == "output":
+        return _output_score(config)
     if config.score.kind != "reconstruction":
         return score_spec(config.score, network.latent, types["mean"], types["log_variance"])
-    inputs = FixedType(True, config.inputs.width, config.inputs.integer) if contract is None else contract.type
+    own = FixedType(config.inputs.signed, config.inputs.width, config.inputs.integer)
+    inputs = own if contract is None else contract.type
     padding = (0,) * ROWS if contract is None else padding_of_rows(contract)
     prediction, width = types["reconstruction"], config.score.error_width
     return ReconstructionSpec(
@@ -48,6 +55,18 @@ def network_score(config: RunConfig, contract: InputContract | None = None) -> S
         padding=padding,
         score=FixedType(signed=False, width=config.score.width, integer=config.score.integer),
     )
+
+
+def _output_score(config: RunConfig) -> OutputSpec:
+    """Return the score of a student: what `network.output` gives."""
+    found = parse_quantizer(config.network.output, "network.output").fixed_type
+    wanted = FixedType(signed=False, width=config.score.width, integer=config.score.integer)
+    if found != wanted:
+        raise ConfigurationError(
+            f"network.output: gives {found}; the score is {wanted}. Give both the same bits: score.width="
+            f"{found.width}, score.integer={found.integer}, without a sign."
+        )
+    return OutputSpec("output", wanted)
 
 
 def padding_of_rows(contract: InputContract) -> tuple[int, ...]:

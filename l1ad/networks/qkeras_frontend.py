@@ -23,13 +23,17 @@ _UNWRITTEN: dict[str, object] = {
 }
 
 
+#: Fields of the network that hold a quantizer.
+_FIELDS = ("kernel", "bias", "latent_kernel", "activation", "mean", "log_variance", "reconstruction", "output")
+
+
 class QKerasFrontend:
     """Builds QDense, QConv2D and QActivation layers with the quantizers of the configuration."""
 
     def __init__(self, config: NetworkConfig, input_type: FixedType | None = None) -> None:
         del input_type
         self.config = config
-        for field in ("kernel", "bias", "latent_kernel", "activation", "mean", "log_variance", "reconstruction"):
+        for field in _FIELDS:
             parse_quantizer(getattr(config, field), f"network.{field}")
 
     def dense(self, units: int, name: str, *, latent: bool = False) -> Any:
@@ -41,11 +45,14 @@ class QKerasFrontend:
             name=name,
         )
 
-    def conv(self, filters: int, size: tuple[int, int], name: str, *, padding: str) -> Any:
+    def conv(
+        self, filters: int, size: tuple[int, int], name: str, *, padding: str, strides: tuple[int, int] = (1, 1)
+    ) -> Any:
         """Return a QConv2D layer without bias."""
         return qkeras.QConv2D(
             filters,
             size,
+            strides=strides,
             padding=padding,
             use_bias=False,
             kernel_quantizer=self._quantizer(name, "kernel", "kernel"),
@@ -57,7 +64,7 @@ class QKerasFrontend:
         return qkeras.QActivation(self._quantizer(name, "activation", "activation"), name=name)
 
     def latent(self, which: str) -> Any:
-        """Return the QActivation of ``mean``, ``log_variance`` or ``reconstruction``."""
+        """Return the QActivation of ``mean``, ``log_variance``, ``reconstruction`` or ``output``."""
         return qkeras.QActivation(make_quantizer(getattr(self.config, which), f"network.{which}"), name=which)
 
     def _quantizer(self, name: str, field: str, general: str) -> Any:

@@ -18,13 +18,13 @@ from l1ad.networks.inference import float_scores, run_firmware_model
 from l1ad.pipeline.observer import Observer
 from l1ad.pipeline.reference.start import take_reference
 from l1ad.pipeline.run_folder import RunFolder
-from l1ad.pipeline.stages import DATA, EVALUATE, TRAIN
-from l1ad.provenance import whole_file
-from l1ad.records import FixedType
+from l1ad.pipeline.stages import DATA, EVALUATE, TEACHER_METRICS, TRAIN
+from l1ad.provenance import whole_file, write_json
+from l1ad.records import EvaluationReport, FixedType
 from l1ad.training.checkpoint import EpochRecord
 from l1ad.training.fit import train
 from l1ad.training.imported import import_network
-from l1ad.training.record import ENCODER_FILE, FIRMWARE_FILE, TRAINING_FILE, TrainingRecord
+from l1ad.training.record import ENCODER_FILE, FIRMWARE_FILE, TEACHER_FILE, TRAINING_FILE, TrainingRecord
 
 #: Type in which the scores of a float model are ordered: wide enough to keep their order.
 _FLOAT_SCORE = FixedType(signed=False, width=48, integer=24)
@@ -65,31 +65,48 @@ def run_evaluate(run: RunFolder, observer: Observer) -> None:
         _write_scores(folder / f"scores_{name}.npy", scores[name])
         observer.advance(number, len(samples), f"scores of {name}")
     score_type = _FLOAT_SCORE if record.frontend == "float" else record.score.score
-    report = evaluate_scores(
+    write_evaluation(_evaluated(run, data, scores, record.score.kind, score_type), folder)
+    if run.config.network.regresses:
+        observer.step("scores of the teacher")
+        teacher = _float_scorer(run.stage(TRAIN) / TEACHER_FILE, record)
+        taught = {name: teacher(data, np.asarray(inputs)) for name, inputs in samples.items()}
+        report = _evaluated(run, data, taught, record.score.kind, _FLOAT_SCORE)
+        write_json(folder / TEACHER_METRICS, report.to_dict())
+
+
+def _evaluated(
+    run: RunFolder, data: Dataset, scores: dict[str, NDArray[np.int64]], kind: str, score_type: FixedType
+) -> EvaluationReport:
+    """Return the evaluation of raw scores of the test part and of the signals."""
+    return evaluate_scores(
         scores["background"],
         {name: scores[f"signal_{name}"] for name in data.signals},
-        record.score.kind,
+        kind,
         score_type,
         data.record.source_tag,
         data.record.acceptance,
         run.config.evaluation,
     )
-    write_evaluation(report, folder)
+
+
+def _float_scorer(path: Path, record: TrainingRecord) -> Any:
+    """Return a function that gives the scores of events by a float model, as integers that keep their order."""
+    model = load_model(path)
+
+    def score_of_float(data: Dataset, inputs: NDArray[np.signedinteger]) -> NDArray[np.int64]:
+        """Score events by the float model."""
+        values = float_scores(model, inputs, data.contract.type, record.score)
+        if not np.isfinite(values).all():
+            raise CheckFailedError(f"{path}: a score is not finite. Train again.")
+        return quantize(values, _FLOAT_SCORE)
+
+    return score_of_float
 
 
 def _scorer(run: RunFolder, record: TrainingRecord) -> Any:
     """Return a function that gives the raw integer scores of events."""
     if record.frontend == "float":
-        encoder = load_model(run.stage(TRAIN) / ENCODER_FILE)
-
-        def score_of_float(data: Dataset, inputs: NDArray[np.signedinteger]) -> NDArray[np.int64]:
-            """Score events by the float encoder."""
-            values = float_scores(encoder, inputs, data.contract.type, record.score)
-            if not np.isfinite(values).all():
-                raise CheckFailedError(f"{run.stage(TRAIN) / ENCODER_FILE}: a score is not finite. Train again.")
-            return quantize(values, _FLOAT_SCORE)
-
-        return score_of_float
+        return _float_scorer(run.stage(TRAIN) / ENCODER_FILE, record)
     model = load_model(run.stage(TRAIN) / FIRMWARE_FILE)
 
     def score_of_firmware(data: Dataset, inputs: NDArray[np.signedinteger]) -> NDArray[np.int64]:

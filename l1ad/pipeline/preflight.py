@@ -11,7 +11,7 @@ from l1ad.hardware.trigger import check_thresholds
 from l1ad.networks.network_score import network_score
 from l1ad.networks.quantizers import parse_quantizer
 
-_QUANTIZERS = ("kernel", "bias", "activation", "latent_kernel", "mean", "log_variance", "reconstruction")
+_QUANTIZERS = ("kernel", "bias", "activation", "latent_kernel", "mean", "log_variance", "reconstruction", "output")
 
 
 def check_config(config: RunConfig) -> None:

@@ -19,6 +19,7 @@ from l1ad.pipeline.stages import DATA, EMULATE, TRAIN
 from l1ad.provenance import write_json
 from l1ad.records import BitReport, FixedType, Record
 from l1ad.scores.floating import score_float
+from l1ad.scores.output import OutputSpec
 from l1ad.scores.reconstruction import ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 from l1ad.training.record import ENCODER_FILE, FIRMWARE_FILE, TEACHER_FILE, TRAINING_FILE, TrainingRecord
@@ -199,11 +200,11 @@ def compare_distributions(reference: Floats, data: Floats, *, toys: int, workers
 
 
 def _float_outputs(
-    path: Any, inputs: NDArray[np.int64], data: Dataset, spec: ScoreSpec | ReconstructionSpec
+    path: Any, inputs: NDArray[np.int64], data: Dataset, spec: ScoreSpec | OutputSpec | ReconstructionSpec
 ) -> _Outputs:
-    """Return score and latent means of a float model; an autoencoder gives no means."""
+    """Return score and latent means of a float model; an autoencoder and a student give no means."""
     model = load_model(path)
-    if isinstance(spec, ReconstructionSpec):
+    if isinstance(spec, OutputSpec | ReconstructionSpec):
         score = float_scores(model, inputs, data.contract.type, spec)
         mean = np.zeros((len(score), 1))
     else:

@@ -23,7 +23,7 @@ from l1ad.events.adc2021 import EventFile, EventSource
 from l1ad.events.contract import InputContract
 from l1ad.events.dataset import CONTRACT_FILE, DATASET_FILE, DatasetRecord
 from l1ad.events.files import named_digests, whole_hdf5
-from l1ad.events.layout import N_INPUTS
+from l1ad.events.input_kinds import read_chunks
 from l1ad.pipeline.projects import projects, stored_thresholds
 from l1ad.pipeline.run_folder import RunFolder
 from l1ad.pipeline.stages import CONVERT, DATA, EMULATE
@@ -173,7 +173,7 @@ def study_rates(
 
 @dataclass(frozen=True)
 class _PhysicalEvents:
-    """Events in GeV and rad, which the contract turns into raw inputs."""
+    """Events in GeV and rad, or regions, which the contract turns into raw inputs."""
 
     path: Path
     contract: InputContract
@@ -189,8 +189,8 @@ class _PhysicalEvents:
 
     def chunks(self) -> Iterator[Callable[[], NDArray[Any]]]:
         """Yield what gives the raw inputs of the next events."""
-        for particles in EventSource((self.path,)).iter_chunks(CHUNK_EVENTS):
-            yield functools.partial(self.contract.encode, particles)
+        for chunk in read_chunks(EventSource((self.path,)), self.contract.kind.name, rows=CHUNK_EVENTS):
+            yield functools.partial(self.contract.encode, chunk.events)
 
 
 @dataclass(frozen=True)
@@ -231,8 +231,9 @@ def _open(path: Path, contract: InputContract) -> _PhysicalEvents | _RawEvents:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: not readable as a NumPy array ({error}).") from error
-    if values.ndim != 2 or values.shape[1] != N_INPUTS or values.dtype.kind != "i" or not len(values):
-        raise DataError(f"{path}: holds {values.dtype} {values.shape}; expected integers of shape (N, {N_INPUTS}).")
+    count = len(contract.inputs)
+    if values.ndim != 2 or values.shape[1] != count or values.dtype.kind != "i" or not len(values):
+        raise DataError(f"{path}: holds {values.dtype} {values.shape}; expected integers of shape (N, {count}).")
     record = path.parent / DATASET_FILE
     return _RawEvents(path, len(values), DatasetRecord.read(record).source_tag if record.is_file() else "")
 
@@ -256,10 +257,10 @@ def _ahead(chunks: Iterable[Callable[[], NDArray[Any]]]) -> Iterator[NDArray[Any
 def _check_engine(engine: Engine, contract: InputContract) -> None:
     """Refuse firmware with another input than the contract gives, or with more than a score."""
     record = engine.project.record
-    if record.input_type != contract.type or record.n_inputs != N_INPUTS:
+    if record.input_type != contract.type or record.n_inputs != len(contract.inputs):
         raise DataError(
             f"{engine.project.folder}: takes {record.n_inputs} inputs of {record.input_type}; the contract of the run "
-            f"gives {N_INPUTS} of {contract.type}. Convert again."
+            f"gives {len(contract.inputs)} of {contract.type}. Convert again."
         )
     if record.n_outputs != 1:
         raise DataError(f"{engine.project.folder}: gives {record.n_outputs} outputs; a rate needs one score.")

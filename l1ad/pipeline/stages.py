@@ -12,6 +12,7 @@ CONVERT, EMULATE, SYNTH, NETLIST, REPORT = "convert", "emulate", "synth", "netli
 
 #: Files in the folders of the stages.
 BITS_FILE = "bits.json"
+TEACHER_METRICS = "teacher.json"
 BUDGET_FILE = "budget.json"
 PAGE = "report.html"
 

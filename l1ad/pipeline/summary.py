@@ -13,7 +13,19 @@ from l1ad.hardware.parts import resolve_part
 from l1ad.pipeline.observer import Observer
 from l1ad.pipeline.projects import projects
 from l1ad.pipeline.run_folder import METRICS_FILE, Manifest, RunFolder
-from l1ad.pipeline.stages import BITS_FILE, BUDGET_FILE, CONVERT, DATA, EMULATE, EVALUATE, NETLIST, REPORT, SYNTH, TRAIN
+from l1ad.pipeline.stages import (
+    BITS_FILE,
+    BUDGET_FILE,
+    CONVERT,
+    DATA,
+    EMULATE,
+    EVALUATE,
+    NETLIST,
+    REPORT,
+    SYNTH,
+    TEACHER_METRICS,
+    TRAIN,
+)
 from l1ad.pipeline.vendor import kept_results
 from l1ad.provenance import write_json
 from l1ad.records import BitReport, BudgetReport, EvaluationReport, FirmwareProject, Record, SynthesisReport
@@ -53,7 +65,7 @@ def gather(run: RunFolder, manifest: Manifest | None = None) -> RunReport:
     own = _optional(SynthesisReport, run.stage(SYNTH) / SYNTHESIS_FILE, SYNTH in finished)
     vendor = tuple(report for kept in kept_results(run)[0] for report in synthesis_reports(kept))
     synthesis = vendor if own is None else (own, *vendor)
-    part = resolve_part(run.config.conversion.part)
+    part, taught = resolve_part(run.config.conversion.part), run.stage(EVALUATE) / TEACHER_METRICS
     budgets = _vendor_budgets(run, firmware, bits, synthesis) if vendor else {}
     first = next(iter(budgets), SIMULATED)
     return collect_report(
@@ -61,6 +73,7 @@ def gather(run: RunFolder, manifest: Manifest | None = None) -> RunReport:
         config=run.config.model_dump(mode="json"),
         dataset={} if dataset is None else dataset.to_dict(),
         evaluation=_optional(EvaluationReport, run.stage(EVALUATE) / "metrics.json", EVALUATE in finished),
+        teacher=_optional(EvaluationReport, taught, EVALUATE in finished and taught.is_file()),
         bits=bits,
         firmware=tuple(firmware.values()),
         synthesis=synthesis,

@@ -35,7 +35,7 @@ def trigger_rungs(
         Of the events.
     reference : callable
         Raw inputs -> raw scores.
-    inputs : array of int64, shape (N, 57)
+    inputs : array of int64, shape (N, inputs)
         Raw inputs of events.
     observer : Observer
         Receives the progress.

@@ -15,6 +15,7 @@ from l1ad.errors import ConfigurationError, DataError, RunFolderError
 from l1ad.events.adc2021 import EventSource
 from l1ad.events.contract import InputContract
 from l1ad.events.dataset import CONTRACT_FILE, load_dataset
+from l1ad.events.input_kinds import REGION_SUMS, read_chunks
 from l1ad.pipeline.projects import projects, stored_thresholds
 from l1ad.pipeline.run_folder import RunFolder
 from l1ad.pipeline.stages import CONVERT, DATA, EMULATE
@@ -156,11 +157,17 @@ def _of_events(
     run: RunFolder, contract: InputContract, events: int, source: Path | None, *, hardware: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
     """Return inputs of physical events, and the scores of the firmware's arithmetic."""
+    regions = contract.kind.name == REGION_SUMS
+    if source is None and regions and run.config.data.background is not None:
+        # A run keeps no physical regions: their file has them.
+        source = Path(run.config.data.background)
+    physical: NDArray[np.floating]
     if source is None:
-        particles: NDArray[np.floating] = load_dataset(run.stage(DATA)).particles["validation"][:events]
+        physical = load_dataset(run.stage(DATA)).particles["validation"][:events]
     else:
-        particles = np.concatenate(list(EventSource((source,)).iter_chunks(limit=events)))
-    integers = contract.to_hardware(particles)
+        chunks = read_chunks(EventSource((source,)), contract.kind.name, events)
+        physical = np.concatenate([chunk.events for chunk in chunks])
+    integers = contract.to_hardware(physical)
     raw = contract.apply(integers)
     result = _engine(run).run(raw)
     return np.asarray(integers if hardware else raw, dtype=np.int64), result.outputs, result.engine

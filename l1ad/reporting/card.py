@@ -33,6 +33,7 @@ _ARCHITECTURES = {
     "cnn_vae": "encoder of a convolutional variational autoencoder",
     "dense_ae": "dense autoencoder",
     "cnn_ae": "convolutional autoencoder",
+    "cicada_student": "convolutional student of an autoencoder, over 18 x 14 calorimeter regions",
     "imported": "network that was trained elsewhere",
 }
 
@@ -102,16 +103,16 @@ def _network(report: RunReport, facts: CardFacts) -> Table:
     """Return shape, types and score."""
     network, score, inputs = (report.config[section] for section in ("network", "score", "inputs"))
     evaluation = report.evaluation
-    cnn = str(network["architecture"]).startswith("cnn")
-    shape = "filters " + ", ".join(map(str, network["filters"])) if cnn else "57, " + _joined(network["hidden"])
+    regions = inputs.get("kind") == "regions"
+    size, sign = (252, "u") if regions else (57, "")
     rows = [
-        ("layers", f"{shape}; latent {network['latent']}"),
+        ("layers", _layers(network)),
         ("weights", f"{number(facts.weights[1])}, of which {number(facts.weights[0])} are not zero"),
         ("library", network["frontend"]),
-        ("inputs", f"57 of fixed<{inputs['width']},{inputs['integer']}>, made by inputs.json"),
+        ("inputs", f"{size} of {sign}fixed<{inputs['width']},{inputs['integer']}>, made by inputs.json"),
         ("kernel, bias", f"{network['kernel']}, {network['bias']}"),
         ("activation", network["activation"]),
-        ("latent kernel", network["latent_kernel"]),
+        ("kernel of the output" if regions else "latent kernel", network["latent_kernel"]),
         *_ends(network),
         ("score", f"{SCORES.get(score['kind'], score['kind'])}, {evaluation.score_type if evaluation else ''}"),
     ]
@@ -120,9 +121,25 @@ def _network(report: RunReport, facts: CardFacts) -> Table:
     return Table(("Property", "Value"), tuple((words(a), words(b)) for a, b in rows))
 
 
+def _layers(network: Mapping[str, Any]) -> str:
+    """Return the sizes of the layers."""
+    if network["architecture"] == "cicada_student":
+        student = network["student"]
+        filters, latent = _joined(student["teacher_filters"]), student["teacher_latent"]
+        return (
+            f"convolution of 2 x 2 with stride 2 and {student['filters']} filters, dense {student['units']}, dense 1; "
+            f"teacher: filters {filters}, latent {latent}"
+        )
+    cnn = str(network["architecture"]).startswith("cnn")
+    shape = f"filters {_joined(network['filters'])}" if cnn else f"57, {_joined(network['hidden'])}"
+    return f"{shape}; latent {network['latent']}"
+
+
 def _ends(network: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the quantizers in front of the score, and those that single layers have of their own."""
-    if str(network["architecture"]).endswith("_ae"):
+    if network["architecture"] == "cicada_student":
+        found = [("output", network["output"])]
+    elif str(network["architecture"]).endswith("_ae"):
         found = [("latent variables", network["mean"]), ("reconstruction", network["reconstruction"])]
     else:
         found = [("mean, log variance", f"{network['mean']}, {network['log_variance']}")]
@@ -152,7 +169,9 @@ def _training(report: RunReport, facts: CardFacts) -> list[str]:
 
 
 def _signals(report: RunReport) -> list[str]:
-    return ["Not measured."] if report.evaluation is None else markdown_table(signals_table(report.evaluation))
+    if report.evaluation is None:
+        return ["Not measured."]
+    return markdown_table(signals_table(report.evaluation, report.teacher))
 
 
 def _thresholds(report: RunReport) -> list[str]:

@@ -57,6 +57,8 @@ class RunReport(Record):
         Resolved configuration, as JSON values.
     dataset : dict
         The dataset's record: ``source_tag``, ``counts``, ``signals`` (name -> events), ``saturation`` and others.
+    teacher : EvaluationReport
+        The same of the float model whose score the network learned, where it has such a teacher.
     training : dict
         ``epochs``, ``best_validation_loss``, ``seconds``, optional ``history`` (name -> one number an epoch).
     budget : BudgetReport
@@ -84,6 +86,7 @@ class RunReport(Record):
     config: dict[str, Any] = field(default_factory=dict)
     dataset: dict[str, Any] = field(default_factory=dict)
     evaluation: EvaluationReport | None = None
+    teacher: EvaluationReport | None = None
     bits: BitReport | None = None
     firmware: tuple[FirmwareProject, ...] = ()
     synthesis: tuple[SynthesisReport, ...] = ()
@@ -160,6 +163,7 @@ def collect_report(
     config: Mapping[str, Any],
     dataset: Mapping[str, Any],
     evaluation: EvaluationReport | None = None,
+    teacher: EvaluationReport | None = None,
     bits: BitReport | None = None,
     firmware: Sequence[FirmwareProject] = (),
     synthesis: Sequence[SynthesisReport] = (),
@@ -187,6 +191,7 @@ def collect_report(
         config=_json_values(config, "config"),
         dataset=_json_values(dataset, "dataset"),
         evaluation=evaluation,
+        teacher=teacher,
         bits=bits,
         firmware=tuple(firmware),
         synthesis=tuple(synthesis),

@@ -84,7 +84,7 @@ def _view(report: RunReport) -> dict[str, Any]:
         "subtitle": _subtitle(report),
         "overall": overall(report),
         "verdicts": verdicts(report),
-        "signals": tables.signals_table(evaluation) if evaluation else None,
+        "signals": tables.signals_table(evaluation, report.teacher) if evaluation else None,
         "thresholds": tables.thresholds_table(evaluation) if evaluation else None,
         "roc": roc_chart(evaluation) if evaluation else None,
         "ladder": tables.ladder_table(bits),

@@ -5,7 +5,13 @@ from __future__ import annotations
 #: Signals of the ADC2021 data challenge (arXiv:2107.02157).
 SIGNALS = {"Ato4l": "A → 4l", "LQbtau": "LQ → bτ", "htautau": "h⁰ → ττ", "hchtaunu": "h± → τν"}
 
-SCORES = {"rz": "R_z", "mu2": "Σμ²", "kl": "KL", "reconstruction": "reconstruction error"}
+SCORES = {
+    "rz": "R_z",
+    "mu2": "Σμ²",
+    "kl": "KL",
+    "reconstruction": "reconstruction error",
+    "output": "output of the network",
+}
 
 #: Rungs in the order of the ladder; the first is the reference.
 RUNGS = {

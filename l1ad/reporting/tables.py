@@ -81,18 +81,21 @@ def rate_cell(threshold: Threshold | None) -> Cell:
     return number_with_error(rate, error, "kHz")
 
 
-def signals_table(evaluation: EvaluationReport) -> Table:
-    """Return AUC and TPR at the working FPR of each signal, with errors."""
+def signals_table(evaluation: EvaluationReport, teacher: EvaluationReport | None = None) -> Table:
+    """Return AUC and TPR at the working FPR of each signal, with errors, and the AUC of a teacher if there is one."""
+    taught = {} if teacher is None else {result.signal: result for result in teacher.signals}
     rows = tuple(
         (
             words(signal_name(result.signal)),
             plain_number(result.events),
             number_with_error(result.auc, result.auc_error),
             percent_with_error(result.tpr, result.tpr_error),
+            *([number_with_error(own.auc, own.auc_error)] if (own := taught.get(result.signal)) is not None else []),
         )
         for result in evaluation.signals
     )
-    return Table(("Signal", "Events", "AUC", f"TPR at FPR {power(evaluation.working_fpr)}"), rows)
+    columns = ("Signal", "Events", "AUC", f"TPR at FPR {power(evaluation.working_fpr)}")
+    return Table((*columns, *(["AUC of the float teacher"] if taught else [])), rows)
 
 
 def thresholds_table(evaluation: EvaluationReport) -> Table:

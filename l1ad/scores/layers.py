@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from l1ad.scores.integer import score_table
+from l1ad.scores.output import OutputSpec
 from l1ad.scores.reconstruction import ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 
@@ -90,6 +91,35 @@ class ReconstructionScore(keras.layers.Layer):
         """Return (batch, 1)."""
         del inputs_shape
         return (prediction_shape[0], 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the layer."""
+        return {**super().get_config(), "spec": self.spec.to_dict()}
+
+
+@keras.saving.register_keras_serializable(package="l1ad")
+class OutputScore(keras.layers.Layer):
+    """The output of a student as score: the values pass as they are, since a quantizer stands in front.
+
+    Input and output have shape (batch, 1); a value times ``2**spec.score.fraction`` is the raw integer score.
+
+    Parameters
+    ----------
+    spec : OutputSpec or dict
+        Type of the score.
+    """
+
+    def __init__(self, spec: OutputSpec | dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.spec = spec if isinstance(spec, OutputSpec) else OutputSpec.from_dict(spec)
+
+    def call(self, inputs: Any) -> Any:
+        """Return the scores of a batch."""
+        return ops.convert_to_tensor(inputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the input."""
+        return input_shape
 
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer."""

@@ -24,6 +24,7 @@ from l1ad.networks.pruning import check_zeros
 from l1ad.networks.quantized import bit_operations, copy_weights
 from l1ad.networks.vae import VariationalAutoencoder
 from l1ad.provenance import value_digest, write_json
+from l1ad.scores.output import OutputSpec
 from l1ad.scores.reconstruction import ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 from l1ad.training.checkpoint import EpochRecord, Progress
@@ -37,6 +38,7 @@ from l1ad.training.record import (
     TRAINING_FILE,
     TrainingRecord,
 )
+from l1ad.training.student import StudentJob
 from l1ad.training.targets import EventBatches, TargetScale, derive_scale
 from l1ad.training.teachers import load_teacher
 
@@ -51,7 +53,7 @@ def train(
     *,
     float_folder: Path | None = None,
 ) -> TrainingRecord:
-    """Train a variational autoencoder or an autoencoder and write its models.
+    """Train a variational autoencoder, an autoencoder or a student and write its models.
 
     A quantized network starts from a float model of the same shape, trained first; its loss then has a share that
     matches the float latent space. A checkpoint is written after every epoch. Calling again after an interruption
@@ -84,6 +86,8 @@ def train(
     """
     data = load_dataset(dataset)
     spec = network_score(config, data.contract)
+    if isinstance(spec, OutputSpec):
+        return _train_student(StudentJob(config, data, spec, folder, callback))
     if config.network.reconstructs:
         scale = TargetScale("inputs", (), ())
     else:
@@ -96,10 +100,7 @@ def train(
             encoder = job.rounded(teacher)
         else:
             encoder, decoder, progress = job.quantized_phase(teacher, decoder, progress)
-        save_model(to_firmware(encoder, spec), folder / FIRMWARE_FILE)
-        check_zeros(load_model(folder / FIRMWARE_FILE), config.training.pruning.target, folder / FIRMWARE_FILE)
-        ranges = layer_ranges(encoder, data.inputs["validation"], data.contract.type)
-        write_json(folder / LAYERS_FILE, ranges.to_dict())
+        _save_firmware(config, data, encoder, spec, folder)
         if teacher is not None:
             save_model(teacher, folder / TEACHER_FILE)
     save_model(encoder, folder / ENCODER_FILE)
@@ -108,6 +109,28 @@ def train(
     record = _record(config, encoder, progress, scale, spec, len(data.inputs["train"]))
     write_json(folder / TRAINING_FILE, record.to_dict())
     return record
+
+
+def _train_student(job: StudentJob) -> TrainingRecord:
+    """Train a teacher and its student, and write both."""
+    teacher, before = job.teacher_phase()
+    student, progress = job.student_phase(teacher, before.history)
+    if job.config.network.frontend != "float":
+        _save_firmware(job.config, job.data, student, job.spec, job.folder)
+    save_model(teacher, job.folder / TEACHER_FILE)
+    save_model(student, job.folder / ENCODER_FILE)
+    scale, events = TargetScale("inputs", (), ()), len(job.data.inputs["train"])
+    record = _record(job.config, student, progress, scale, job.spec, events)
+    write_json(job.folder / TRAINING_FILE, record.to_dict())
+    return record
+
+
+def _save_firmware(config: RunConfig, data: Dataset, encoder: Any, spec: Any, folder: Path) -> None:
+    """Write the model that firmware implements and the table of its layers; hold the pruned share against it."""
+    save_model(to_firmware(encoder, spec), folder / FIRMWARE_FILE)
+    check_zeros(load_model(folder / FIRMWARE_FILE), config.training.pruning.target, folder / FIRMWARE_FILE)
+    ranges = layer_ranges(encoder, data.inputs["validation"], data.contract.type)
+    write_json(folder / LAYERS_FILE, ranges.to_dict())
 
 
 def float_twin(config: RunConfig) -> RunConfig:

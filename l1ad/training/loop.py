@@ -205,7 +205,7 @@ def _run_epoch(
         phase=phase.name,
         epoch=epoch + 1,
         loss=losses["loss"],
-        reconstruction=losses["reconstruction"],
+        reconstruction=losses.get("reconstruction", 0.0),
         kl=losses.get("kl", 0.0),
         distillation=losses.get("distillation", 0.0),
         score=losses.get("score", 0.0),

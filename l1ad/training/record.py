@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from l1ad.records import Record
+from l1ad.scores.output import OutputSpec
 from l1ad.scores.reconstruction import ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 from l1ad.training.checkpoint import EpochRecord
@@ -33,7 +34,7 @@ class TrainingRecord(Record):
     events_per_second : float
         Training events a second, median over the epochs of the last phase.
     scale : TargetScale
-    score : ScoreSpec or ReconstructionSpec
+    score : ScoreSpec, OutputSpec or ReconstructionSpec
     history : tuple of EpochRecord
     bit_operations : int
         Effective bit operations of a network with learned bit widths; 0 for others.
@@ -46,6 +47,7 @@ class TrainingRecord(Record):
     best_epoch: int
     events_per_second: float
     scale: TargetScale
-    score: ScoreSpec | ReconstructionSpec
+    # The order matters to the reader of the file: the fields of the second are among those of the third.
+    score: ScoreSpec | OutputSpec | ReconstructionSpec
     history: tuple[EpochRecord, ...] = field(default_factory=tuple)
     bit_operations: int = 0

@@ -156,8 +156,10 @@ def _cpp(spec: TriggerSpec) -> dict[str, object]:
         word = f"words.range({low + item.width - 1}, {low})"
         lines.append(f"    inputs[{number}].range({kind.width - 1}, 0) = {scaled}({word}); // {item.name}")
         low += item.width
+    bits = spec.hls_word_bits
     return {
         "guard": f"{spec.top.upper()}_H_",
+        "wide_words": f"#ifndef AP_INT_MAX_W\n#define AP_INT_MAX_W {bits}\n#endif\n" if bits else "",
         "threshold_values": ", ".join(map(str, spec.thresholds)),
         "prescale_values": ", ".join(map(str, spec.prescales)),
         "zeros": ", ".join(["0"] * N_THRESHOLDS),

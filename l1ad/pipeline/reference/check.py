@@ -101,7 +101,8 @@ def _same_inputs(folder: Path, config: RunConfig, contract: InputContract, vecto
     paths = [] if config.data.background is None else [config.data.background, *config.data.signals.values()]
     if not all(Path(path).is_file() for path in paths):
         return False
-    raw = contract.encode(first_events(config.data, vectors.background, vectors.signal))
+    events = first_events(config.data, vectors.background, vectors.signal, contract.kind.name)
+    raw = contract.encode(events)
     if raw.shape != vectors.inputs.shape:
         raise CheckFailedError(
             f"{folder / VECTORS_FILE}: raw inputs of shape {vectors.inputs.shape}; the events give {raw.shape}."

@@ -132,7 +132,8 @@ def _copy_files(run: RunFolder, work: Path) -> None:
 def _vectors(run: RunFolder) -> Vectors:
     """Return the first events with their scores."""
     contract = InputContract.read(run.stage(DATA) / CONTRACT_FILE)
-    inputs = contract.encode(first_events(run.config.data, _BACKGROUND, _SIGNAL)).astype(np.int64)
+    events = first_events(run.config.data, _BACKGROUND, _SIGNAL, contract.kind.name)
+    inputs = contract.encode(events).astype(np.int64)
     found = run_firmware_model(load_model(run.stage(TRAIN) / FIRMWARE_FILE), inputs, contract.type)
     return Vectors(_BACKGROUND, _SIGNAL, found.score_type, inputs, found.score[:, 0])
 

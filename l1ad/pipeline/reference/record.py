@@ -83,7 +83,7 @@ class Vectors:
     background, signal : int
         The events are the first of the background and the first of each signal.
     score_type : FixedType
-    inputs : ndarray of int64, shape (N, 57)
+    inputs : ndarray of int64, shape (N, inputs)
         Raw inputs.
     scores : ndarray of int64, shape (N,)
         Raw scores.
@@ -100,7 +100,7 @@ class Vectors:
         rows = zip(self.inputs.tolist(), self.scores.tolist(), strict=True)
         events = ",\n  ".join(json.dumps([score, *inputs], separators=(",", ":")) for inputs, score in rows)
         head = {
-            "what": "raw score, then the 57 raw inputs, of each event",
+            "what": f"raw score, then the {self.inputs.shape[1]} raw inputs, of each event",
             "background": self.background,
             "signal": self.signal,
             "score_type": self.score_type.to_dict(),
