@@ -1,5 +1,5 @@
-// Masked squared error between a decoder's output and the network's inputs, exact by definition
-// (see l1ad/scores/reconstruction.py).
+// Squared error between a decoder's output and the network's inputs, padding masked, or its features, exact by
+// definition (see l1ad/scores/reconstruction.py). Features are one row without padding.
 //
 //   sum over rows that are not padding, sum over their inputs that count:
 //       min(|input cut to the decoder's unit - decoder's output|, largest)^2 * 2^-exponent
@@ -15,6 +15,7 @@ namespace nnet {
 struct reconstruction_score_config {
     static const unsigned n_rows = 19;
     static const unsigned row_size = 3;
+    static const bool masked = true;
     typedef ap_fixed<10, 4> input_t;
     typedef ap_fixed<7, 4> cut_t;
     typedef ap_fixed<9, 6> difference_t;
@@ -64,7 +65,7 @@ void reconstruction_score(prediction_T prediction[CONFIG_T::n_rows * CONFIG_T::r
         typename CONFIG_T::input_t pt = inputs[row * CONFIG_T::row_size];
         typename CONFIG_T::input_t padding = 0;
         padding.range(CONFIG_T::input_t::width - 1, 0) = CONFIG_T::padding(row);
-        if (pt != padding)
+        if (!CONFIG_T::masked || pt != padding)
             total += of_row;
     }
     typename CONFIG_T::score_t score = total;

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from l1ad.config.features import FeaturesConfig
 from l1ad.config.regions import StudentConfig, check_regions
 from l1ad.config.search import SearchConfig
 from l1ad.config.section import Section
@@ -73,10 +74,12 @@ class LayerConfig(Section):
 class NetworkConfig(Section):
     """Architecture and bit widths, in QKeras's own syntax."""
 
-    architecture: Literal["dense_vae", "cnn_vae", "dense_ae", "cnn_ae", "cicada_student", "imported"] = Field(
-        "dense_vae",
-        description="cicada_student: regions -> the score of a teacher; imported: the network of `file`, which "
-        "`l1ad import-model` writes here",
+    architecture: Literal["dense_vae", "cnn_vae", "dense_ae", "cnn_ae", "feature_ae", "cicada_student", "imported"] = (
+        Field(
+            "dense_vae",
+            description="cicada_student: regions -> the score of a teacher; imported: the network of `file`, which "
+            "`l1ad import-model` writes here",
+        )
     )
     frontend: Literal["qkeras", "hgq", "float"] = Field(
         "qkeras", description="hgq: learned bit widths by HGQ2, which needs an environment of its own"
@@ -86,10 +89,16 @@ class NetworkConfig(Section):
         (16, 32), description="filters of the two convolutions of cnn_vae and cnn_ae"
     )
     latent: int = Field(3, gt=0, le=64, description="latent variables")
+    features: int = Field(10, gt=0, le=64, description="feature_ae: features behind `hidden`")
+    feature_hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field(
+        (9, 6), description="feature_ae: hidden layers of the autoencoder of the features; its decoder mirrors them"
+    )
     kernel: str = "quantized_bits(6,1,alpha=1)"
     bias: str = "quantized_bits(8,2,alpha=1)"
     activation: str = "quantized_relu(8,3)"
-    latent_kernel: str = "quantized_bits(8,1,alpha=1)"
+    latent_kernel: str = Field(
+        "quantized_bits(8,1,alpha=1)", description="of the latent layers; feature_ae: of its autoencoder"
+    )
     mean: str = Field("quantized_bits(10,5,alpha=1)", description="quantizer of the latent means or variables")
     log_variance: str = Field("quantized_bits(8,3,alpha=1)", description="quantizer of log sigma^2: table address")
     layers: dict[str, LayerConfig] = Field(
@@ -98,6 +107,7 @@ class NetworkConfig(Section):
     reconstruction: str = Field(
         "quantized_bits(7,3,alpha=1)", description="autoencoders: quantizer of what the decoder says of each input"
     )
+    feature: str = Field("quantized_bits(10,5,alpha=1)", description="feature_ae: quantizer of the features")
     student: StudentConfig = StudentConfig()
     output: str = Field(
         "quantized_bits(16,8,keep_negative=False,alpha=1)",
@@ -125,7 +135,12 @@ class NetworkConfig(Section):
     @property
     def reconstructs(self) -> bool:
         """Whether firmware holds a decoder, whose error is the score."""
-        return self.architecture in ("dense_ae", "cnn_ae")
+        return self.architecture in ("dense_ae", "cnn_ae", "feature_ae")
+
+    @property
+    def learns_features(self) -> bool:
+        """Whether an extractor of features is trained before the autoencoder behind it."""
+        return self.architecture == "feature_ae"
 
     @property
     def regresses(self) -> bool:
@@ -136,8 +151,10 @@ class NetworkConfig(Section):
 class ScoreConfig(Section):
     """The anomaly score computed in firmware."""
 
-    kind: Literal["rz", "mu2", "kl", "reconstruction", "output"] = Field(
-        "rz", description="rz, mu2, kl: of a latent space; reconstruction: of an autoencoder; output: of a student"
+    kind: Literal["rz", "mu2", "kl", "reconstruction", "feature_error", "output"] = Field(
+        "rz",
+        description="rz, mu2, kl: of a latent space; reconstruction: of an autoencoder; feature_error: of feature_ae; "
+        "output: of a student",
     )
     table_width: int = Field(10, ge=2, le=18, description="rz, kl: bits of an entry of the table, unsigned")
     table_integer: int = Field(8, ge=0, le=18, description="of these, bits left of the point")
@@ -147,7 +164,7 @@ class ScoreConfig(Section):
         (1.0, 0.125, 0.125), description="reconstruction: weights of pT, eta and phi, 0 or a power of two up to 1"
     )
     error_width: int = Field(
-        6, ge=1, le=16, description="reconstruction: bits of an error, in units of network.reconstruction"
+        6, ge=1, le=16, description="of an autoencoder: bits of an error, in units of network.reconstruction"
     )
 
     @model_validator(mode="after")
@@ -219,6 +236,7 @@ class TrainingConfig(Section):
     reduce_patience: int = Field(3, gt=0, description="plateau: learning rate is reduced after so many such epochs")
     reduce_factor: float = Field(0.3, gt=0, lt=1)
     pruning: PruningConfig = PruningConfig()
+    features: FeaturesConfig = FeaturesConfig()
     xla: bool = True
 
     @model_validator(mode="after")
@@ -319,6 +337,15 @@ class SynthesisConfig(Section):
     budget: BudgetConfig = BudgetConfig()
 
 
+#: Scores of the architectures whose firmware ends otherwise than in a latent space.
+_SCORES = {
+    "dense_ae": ("reconstruction",),
+    "cnn_ae": ("reconstruction",),
+    "feature_ae": ("feature_error",),
+    "cicada_student": ("output",),
+}
+
+
 class RunConfig(Section):
     """One run: from events to the report."""
 
@@ -342,17 +369,22 @@ class RunConfig(Section):
         if self.training.pruning.target > 0:
             self._check_pruning()
         check_regions(self)
-        own = "reconstruction" if self.network.reconstructs else "output" if self.network.regresses else None
-        if own != (self.score.kind if self.score.kind in ("reconstruction", "output") else None):
-            fits = own or "rz, mu2 or kl"
+        fits = _SCORES.get(self.network.architecture, ("rz", "mu2", "kl"))
+        if self.score.kind not in fits:
             raise ValueError(
                 f"network.architecture {self.network.architecture} has no score {self.score.kind}; set score.kind to "
-                f"{fits}"
+                f"{' or '.join([', '.join(fits[:-1]), fits[-1]] if len(fits) > 1 else fits)}"
             )
         return self
 
     def _check_pruning(self) -> None:
         """Refuse pruning where nothing would prune."""
+        epochs, end = self.training.features.epochs, self.training.pruning.end_epoch
+        if self.network.learns_features and end >= epochs:
+            raise ValueError(
+                f"training.features.epochs ({epochs}) leaves no epoch at the full share of pruned weights: "
+                f"keep it above training.pruning.end_epoch ({end})"
+            )
         if self.network.frontend == "hgq":
             raise ValueError(
                 "training.pruning does not go with network.frontend hgq, whose price of a bit already removes weights: "

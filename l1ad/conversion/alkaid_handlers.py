@@ -130,12 +130,14 @@ def _reconstruction(spec: Any, prediction: Any, inputs: Any) -> Any:
     totals = []
     for event in range(batch):
         of_rows = []
-        for row, padding in enumerate(spec.padding):
+        for row in range(spec.rows):
             places = [j for j in range(row * size, (row + 1) * size) if j in spec.counted]
             terms = [_squared_error(spec, x[event, j], y[event, j]) * 2.0 ** -spec.exponents[j] for j in places]
-            if terms:
-                present = x[event, row * size]._ne(padding * 2.0**-spec.inputs.fraction)
+            if terms and spec.masked:
+                present = x[event, row * size]._ne(spec.padding[row] * 2.0**-spec.inputs.fraction)
                 of_rows.append(present.msb_mux(summed(terms), 0.0))
+            elif terms:
+                of_rows.append(summed(terms))
         totals.append(summed(of_rows))
     scores = FVArray(np.array(totals).reshape(batch, 1), inputs.solver_options, hwconf=inputs.hwconf)
     return quantize(scores, 0, spec.score.integer, spec.score.fraction, overflow_mode="SAT", round_mode="TRN")

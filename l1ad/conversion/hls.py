@@ -72,7 +72,7 @@ class HlsConverter:
 
 
 def _reads_inputs_twice(model: Any) -> bool:
-    """Return whether the score reads the inputs beside the first layer."""
+    """Return whether the score reads inputs or features that another layer reads as well."""
     return type(model.layers[-1]).__name__ == "ReconstructionScore"
 
 
@@ -80,13 +80,13 @@ def _refuse_dataflow(name: str, job: ConversionJob) -> None:
     """Refuse what hls4ml writes as a dataflow, where only one process may read an array (AMD UG1399, dataflow)."""
     if job.io_type != "io_parallel":
         raise ConversionError(
-            f"layer {name}: the score reconstruction compares all inputs with all outputs of the decoder at once, "
-            "which io_stream has one after the other. Set conversion.io_type to io_parallel."
+            f"layer {name}: the score of an autoencoder compares all inputs or features with all outputs of the "
+            "decoder at once, which io_stream has one after the other. Set conversion.io_type to io_parallel."
         )
     if job.strategy == "resource":
         raise ConversionError(
-            f"layer {name}: the score reconstruction reads the inputs a second time, which the dataflow of the "
-            "strategy resource cannot do. Set conversion.strategy to latency."
+            f"layer {name}: the score of an autoencoder reads its inputs or features a second time, which the dataflow "
+            "of the strategy resource cannot do. Set conversion.strategy to latency."
         )
 
 

@@ -164,15 +164,16 @@ class ReconstructionScoreConfig(LayerConfigTemplate):
         }
         lines = [
             f"struct config{node.index} : nnet::reconstruction_score_config {{",
-            f"    static const unsigned n_rows = {len(spec.padding)};",
+            f"    static const unsigned n_rows = {spec.rows};",
             f"    static const unsigned row_size = {spec.row_size};",
+            f"    static const bool masked = {str(spec.masked).lower()};",
             *(f"    typedef {text} {name};" for name, text in types.items()),
             "    static magnitude_t largest() {",
             "        error_t value = 0;",
             f"        value.range({spec.error.width - 1}, 0) = {spec.error.maximum};",
             "        return value;",
             "    }",
-            *_constants("padding", spec.padding),
+            *_constants("padding", spec.padding or (0,)),
             *_constants("exponent", spec.exponents),
             "};\n",
         ]

@@ -1,7 +1,7 @@
 """The architectures of arXiv:2108.03986, built from the layers of a frontend.
 
 Of a variational autoencoder the encoder goes to firmware; its decoder is for the training only and is float. Of an
-autoencoder both go to firmware.
+autoencoder both go to firmware. `l1ad.networks.feature_ae` has the autoencoder of learned features.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from l1ad.config import NetworkConfig
 from l1ad.errors import ConfigurationError, nearest
 from l1ad.networks.base import Frontend
 from l1ad.networks.event_shape import ETA_BOUNDS, QUANTITIES, ROWS
+from l1ad.networks.feature_ae import feature_autoencoder
 from l1ad.networks.layers import BoundedFeatures, SumPooling
 from l1ad.networks.region_networks import REGION_INPUT, build_student, student_multiplications
 
@@ -30,8 +31,8 @@ def build_encoder(config: NetworkConfig, frontend: Frontend) -> Any:
     """Return the network that becomes firmware.
 
     Of a variational autoencoder it is the encoder, inputs -> [mean, log_variance], each of shape (batch, latent). Of
-    an autoencoder it is the whole of it, inputs -> reconstruction, shape (batch, 57). Of a student it is inputs ->
-    score, shape (batch, 1).
+    an autoencoder it is the whole of it, inputs -> reconstruction, shape (batch, 57), or inputs -> [prediction,
+    features] of ``feature_ae``. Of a student it is inputs -> score, shape (batch, 1).
 
     Raises
     ------
@@ -56,7 +57,7 @@ def check_layers(config: NetworkConfig, model: Any) -> None:
         if name not in found:
             raise ConfigurationError(f"network.layers: the network has no layer {name!r}. {nearest(name, found)}")
         given = {field for field, text in own if text is not None}
-        right = {"kernel", "bias"} if found[name] else {"activation"} if name.startswith("relu") else set()
+        right = {"kernel", "bias"} if found[name] else {"activation"} if "relu" in name else set()
         if given - right:
             raise ConfigurationError(
                 f"network.layers.{name}: {min(given - right)} is nothing that this layer has. "
@@ -189,6 +190,7 @@ _ENCODERS: dict[str, Callable[[NetworkConfig, Frontend], Any]] = {
     "dense_ae": functools.partial(_autoencoder, _dense_body, _dense_firmware_decoder),
     "cnn_ae": functools.partial(_autoencoder, _cnn_body, _cnn_firmware_decoder),
     "cicada_student": build_student,
+    "feature_ae": lambda config, frontend: feature_autoencoder(*_dense_body(config, frontend), config, frontend),
 }
 _DECODERS = {"dense_vae": _dense_decoder, "cnn_vae": _cnn_decoder}
 
@@ -204,6 +206,9 @@ def multiplications(config: NetworkConfig) -> int:
     if config.regresses:
         return student_multiplications(config)
     heads = 1 if config.reconstructs else 2
+    if config.architecture == "feature_ae":
+        sizes = (ROWS * QUANTITIES, *config.hidden, config.features, *config.feature_hidden, config.latent)
+        return sum(a * b for a, b in itertools.pairwise(sizes))
     if config.architecture in ("dense_vae", "dense_ae"):
         sizes = (ROWS * QUANTITIES, *config.hidden, heads * config.latent)
         return sum(a * b for a, b in itertools.pairwise(sizes))

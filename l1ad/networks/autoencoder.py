@@ -14,7 +14,7 @@ def squared_errors(inputs: Any, prediction: Any, spec: ReconstructionSpec) -> An
     """Return the squared errors of a batch as the score counts them, without its weights and its largest error.
 
     The inputs are cut to the unit of the prediction, so that the decoder learns what it is compared with. Errors of
-    padding and of inputs that do not count are 0.
+    padding and of inputs that do not count are 0. Features are compared as they are.
 
     Parameters
     ----------
@@ -28,6 +28,8 @@ def squared_errors(inputs: Any, prediction: Any, spec: ReconstructionSpec) -> An
     tensor, shape (batch, n)
     """
     x = ops.reshape(inputs, (-1, len(spec.exponents)))
+    if not spec.masked:
+        return ops.square(x - prediction)
     unit = 2.0**-spec.prediction.fraction
     cut = ops.floor(x / unit) * unit
     padding = ops.convert_to_tensor([p * 2.0**-spec.inputs.fraction for p in spec.padding], dtype="float32")
@@ -93,7 +95,7 @@ class Autoencoder(keras.Model):
         super().__init__(name="autoencoder")
         self.encoder, self.teacher, self.score_teacher = encoder, teacher, score_teacher
         self.spec, self.distillation, self.score_share = spec, distillation, score_share
-        self.weights_of_inputs = list(feature_weights) * len(spec.padding)
+        self.weights_of_inputs = list(feature_weights) * len(spec.padding) or [1.0] * len(spec.exponents)
         for frozen in (teacher, score_teacher):
             if frozen is not None:
                 frozen.trainable = False
@@ -133,3 +135,27 @@ class Autoencoder(keras.Model):
         mismatch = ops.mean(ops.square(prediction - taught[0]) / variance)
         self.mismatch.update_state(mismatch)
         return (1.0 - self.distillation) * loss + self.distillation * mismatch
+
+
+class FeatureAutoencoder(Autoencoder):
+    """The autoencoder of learned features, with the loss of `Autoencoder`: its features stand where the inputs stand.
+
+    `encoder` is the whole network, inputs -> [prediction, features]. Its extractor should not be trainable: features
+    that follow their own reconstruction become constant.
+    """
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Return prediction, features, and the outputs of both teachers; empty lists without them."""
+        prediction, features = self.encoder(inputs, training=training)
+        taught = [] if self.teacher is None else [self.teacher(inputs, training=False)[0]]
+        wanted = [] if self.score_teacher is None else [self.score_teacher(inputs, training=False)]
+        return prediction, ops.stop_gradient(features), taught, wanted
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Return the loss of a batch and update the metrics."""
+        del x, y
+        prediction, features, taught, wanted = y_pred
+        outputs = (prediction, taught, wanted)
+        return super().compute_loss(features, features, outputs, sample_weight, training)

@@ -36,7 +36,7 @@ class Frontend(Protocol):
         """Return the rectifier of the hidden layers."""
 
     def latent(self, which: str) -> Any:
-        """Return the layer that brings ``mean``, ``log_variance``, ``reconstruction`` or ``output`` to its type."""
+        """Return the layer that brings ``mean``, ``reconstruction``, ``feature`` or another output to its type."""
 
     def integer_weights(self, layer: Any) -> dict[str, tuple[NDArray[np.int64], FixedType]]:
         """Return kernel and bias of `layer` as raw integers with their types; empty without quantized weights."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from l1ad.errors import ConversionError, DataError
+from l1ad.networks.feature_ae import FEATURE_LAYER
 from l1ad.networks.quantized import integer_weights, output_type, own_variables, quantizes_output
 from l1ad.provenance import library_version
 from l1ad.records import FixedType
@@ -27,8 +28,8 @@ def to_firmware(encoder: Any, spec: ScoreSpec | OutputSpec | ReconstructionSpec)
     Parameters
     ----------
     encoder : keras.Model
-        Quantized encoder with the outputs mean and log_variance, autoencoder with the output reconstruction, or
-        student whose output is the score.
+        Quantized encoder with the outputs mean and log_variance, autoencoder with the output reconstruction, and
+        feature where it reconstructs features, or student whose output is the score.
     spec : ScoreSpec, OutputSpec or ReconstructionSpec
         Score and types; the types must be those of the network's outputs.
 
@@ -65,7 +66,10 @@ def _scored(clone: Any, spec: ScoreSpec | OutputSpec | ReconstructionSpec) -> An
         return OutputScore(spec, name="score")(clone.outputs[0])
     if isinstance(spec, ReconstructionSpec):
         _check_outputs(clone, {"reconstruction": spec.prediction})
-        return ReconstructionScore(spec, name="score")(clone.outputs[0], clone.inputs[0])
+        if spec.masked:
+            return ReconstructionScore(spec, name="score")(clone.outputs[0], clone.inputs[0])
+        _check_outputs(clone, {FEATURE_LAYER: spec.inputs})
+        return ReconstructionScore(spec, name="score")(*clone.outputs)
     _check_outputs(
         clone, {"mean": spec.mean} | ({"log_variance": spec.log_variance} if len(clone.outputs) == 2 else {})
     )

@@ -121,8 +121,9 @@ def float_scores(
         (score,), _ = _predict(model, inputs, input_type, 8192)
         return score[:, 0]
     if isinstance(spec, ReconstructionSpec):
-        (prediction,), _ = _predict(model, inputs, input_type, 8192)
-        return reconstruction_float(np.asarray(inputs), prediction, spec)
+        outputs, _ = _predict(model, inputs, input_type, 8192)
+        # The features are the second output of the network that has them.
+        return reconstruction_float(np.asarray(inputs) if spec.masked else outputs[1], outputs[0], spec)
     return score_float(*latent_outputs(model, inputs, input_type), spec)
 
 

@@ -11,7 +11,7 @@ from l1ad.networks.event_shape import ETA_BOUNDS, QUANTITIES, ROWS
 from l1ad.networks.quantizers import parse_quantizer
 from l1ad.records import FixedType
 from l1ad.scores.output import OutputSpec
-from l1ad.scores.reconstruction import UNUSED, ReconstructionSpec
+from l1ad.scores.reconstruction import FEATURE_ERROR, RECONSTRUCTION, UNUSED, ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec, score_spec
 
 
@@ -36,24 +36,29 @@ def network_score(
     network = config.network
     types = {
         field: parse_quantizer(getattr(network, field), f"network.{field}").fixed_type
-        for field in ("mean", "log_variance", "reconstruction")
+        for field in ("mean", "log_variance", "reconstruction", "feature")
     }
     if config.score.kind == "output":
         return _output_score(config)
-    if config.score.kind != "reconstruction":
+    if not network.reconstructs:
         return score_spec(config.score, network.latent, types["mean"], types["log_variance"])
+    prediction, width = types["reconstruction"], config.score.error_width
+    score = FixedType(signed=False, width=config.score.width, integer=config.score.integer)
+    error = FixedType(signed=False, width=width, integer=width - prediction.fraction)
+    if config.score.kind == FEATURE_ERROR:
+        weights = (0,) * network.features
+        return ReconstructionSpec(FEATURE_ERROR, types["feature"], prediction, error, weights, (), score)
     own = FixedType(config.inputs.signed, config.inputs.width, config.inputs.integer)
     inputs = own if contract is None else contract.type
     padding = (0,) * ROWS if contract is None else padding_of_rows(contract)
-    prediction, width = types["reconstruction"], config.score.error_width
     return ReconstructionSpec(
-        kind="reconstruction",
+        kind=RECONSTRUCTION,
         inputs=inputs,
         prediction=prediction,
-        error=FixedType(signed=False, width=width, integer=width - prediction.fraction),
+        error=error,
         exponents=_exponents(config.score.weights),
         padding=padding,
-        score=FixedType(signed=False, width=config.score.width, integer=config.score.integer),
+        score=score,
     )
 
 

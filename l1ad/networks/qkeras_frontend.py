@@ -24,7 +24,10 @@ _UNWRITTEN: dict[str, object] = {
 
 
 #: Fields of the network that hold a quantizer.
-_FIELDS = ("kernel", "bias", "latent_kernel", "activation", "mean", "log_variance", "reconstruction", "output")
+_FIELDS = (
+    *("kernel", "bias", "latent_kernel", "activation"),
+    *("mean", "log_variance", "reconstruction", "feature", "output"),
+)
 
 
 class QKerasFrontend:
@@ -64,7 +67,7 @@ class QKerasFrontend:
         return qkeras.QActivation(self._quantizer(name, "activation", "activation"), name=name)
 
     def latent(self, which: str) -> Any:
-        """Return the QActivation of ``mean``, ``log_variance``, ``reconstruction`` or ``output``."""
+        """Return the QActivation of ``mean``, ``reconstruction``, ``feature`` or another output."""
         return qkeras.QActivation(make_quantizer(getattr(self.config, which), f"network.{which}"), name=which)
 
     def _quantizer(self, name: str, field: str, general: str) -> Any:

@@ -11,7 +11,10 @@ from l1ad.hardware.trigger import check_thresholds
 from l1ad.networks.network_score import network_score
 from l1ad.networks.quantizers import parse_quantizer
 
-_QUANTIZERS = ("kernel", "bias", "activation", "latent_kernel", "mean", "log_variance", "reconstruction", "output")
+_QUANTIZERS = (
+    *("kernel", "bias", "activation", "latent_kernel"),
+    *("mean", "log_variance", "reconstruction", "feature", "output"),
+)
 
 
 def check_config(config: RunConfig) -> None:

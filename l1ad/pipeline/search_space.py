@@ -32,7 +32,7 @@ def search_space(config: RunConfig) -> dict[str, Dimension]:
     """
     if config.search.space:
         return dict(config.search.space)
-    dense = config.network.architecture.startswith("dense")
+    dense = not config.network.architecture.startswith("cnn")
     field, sizes = ("hidden", config.network.hidden) if dense else ("filters", config.network.filters)
     layers = range(1, len(sizes) + 1)
     space = {

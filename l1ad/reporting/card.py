@@ -34,6 +34,7 @@ _ARCHITECTURES = {
     "dense_ae": "dense autoencoder",
     "cnn_ae": "convolutional autoencoder",
     "cicada_student": "convolutional student of an autoencoder, over 18 x 14 calorimeter regions",
+    "feature_ae": "autoencoder of learned features",
     "imported": "network that was trained elsewhere",
 }
 
@@ -112,13 +113,24 @@ def _network(report: RunReport, facts: CardFacts) -> Table:
         ("inputs", f"{size} of {sign}fixed<{inputs['width']},{inputs['integer']}>, made by inputs.json"),
         ("kernel, bias", f"{network['kernel']}, {network['bias']}"),
         ("activation", network["activation"]),
-        ("kernel of the output" if regions else "latent kernel", network["latent_kernel"]),
+        (_last_kernel(network), network["latent_kernel"]),
         *_ends(network),
         ("score", f"{SCORES.get(score['kind'], score['kind'])}, {evaluation.score_type if evaluation else ''}"),
     ]
     if str(network["architecture"]).endswith("_ae"):
         rows[0] = (rows[0][0], f"{rows[0][1]}; and a decoder in firmware")
     return Table(("Property", "Value"), tuple((words(a), words(b)) for a, b in rows))
+
+
+def _learns(network: Mapping[str, Any]) -> bool:
+    """Return whether the network has learned features and an autoencoder of them."""
+    return str(network["architecture"]) == "feature_ae"
+
+
+def _last_kernel(network: Mapping[str, Any]) -> str:
+    """Return what the layers with the quantizer `latent_kernel` are called."""
+    names = {"feature_ae": "kernel of the autoencoder", "cicada_student": "kernel of the output"}
+    return names.get(str(network["architecture"]), "latent kernel")
 
 
 def _layers(network: Mapping[str, Any]) -> str:
@@ -132,6 +144,9 @@ def _layers(network: Mapping[str, Any]) -> str:
         )
     cnn = str(network["architecture"]).startswith("cnn")
     shape = f"filters {_joined(network['filters'])}" if cnn else f"57, {_joined(network['hidden'])}"
+    if _learns(network):
+        shape += f"; features {network['features']}, learned by VICReg; their autoencoder "
+        shape += _joined(network["feature_hidden"])
     return f"{shape}; latent {network['latent']}"
 
 
@@ -140,7 +155,8 @@ def _ends(network: Mapping[str, Any]) -> list[tuple[str, str]]:
     if network["architecture"] == "cicada_student":
         found = [("output", network["output"])]
     elif str(network["architecture"]).endswith("_ae"):
-        found = [("latent variables", network["mean"]), ("reconstruction", network["reconstruction"])]
+        found = [("features", network["feature"])] if _learns(network) else []
+        found += [("latent variables", network["mean"]), ("reconstruction", network["reconstruction"])]
     else:
         found = [("mean, log variance", f"{network['mean']}, {network['log_variance']}")]
     for name, own in network["layers"].items():

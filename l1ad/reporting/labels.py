@@ -11,6 +11,7 @@ SCORES = {
     "kl": "KL",
     "reconstruction": "reconstruction error",
     "output": "output of the network",
+    "feature_error": "squared error in feature space",
 }
 
 #: Rungs in the order of the ladder; the first is the reference.

@@ -57,7 +57,7 @@ class LatentScore(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="l1ad")
 class ReconstructionScore(keras.layers.Layer):
-    """Squared error between the decoder's output and the network's inputs, computed on raw integers.
+    """Squared error between the decoder's output and the network's inputs or features, computed on raw integers.
 
     Both inputs of the layer hold the values of an event in the same order, in any shape. The output has shape
     (batch, 1); its value times ``2**spec.score.fraction`` is the raw integer score. The layer is for inference: it has
@@ -76,16 +76,18 @@ class ReconstructionScore(keras.layers.Layer):
     def call(self, prediction: Any, inputs: Any) -> Any:
         """Return the score of a batch, shape (batch, 1)."""
         spec = self.spec
-        size, rows = len(spec.exponents), len(spec.padding)
+        size, rows = len(spec.exponents), spec.rows
         x = ops.reshape(_raw(inputs, spec.inputs.fraction), (-1, size))
         y = ops.reshape(_raw(prediction, spec.prediction.fraction), (-1, size))
         cut = ops.floor_divide(x, 1 << (spec.inputs.fraction - spec.prediction.fraction))
         error = ops.minimum(ops.abs(cut - y), spec.error.maximum)
         factors = [0 if j not in spec.counted else 1 << left for j, left in enumerate(spec.left)]
         terms = error * error * ops.convert_to_tensor(factors, dtype="int64")
-        present = ops.not_equal(x[:, :: spec.row_size], ops.convert_to_tensor(spec.padding, dtype="int64"))
         of_rows = ops.sum(ops.reshape(terms, (-1, rows, spec.row_size)), axis=2)
-        return _cut(ops.sum(of_rows * ops.cast(present, "int64"), axis=1, keepdims=True), spec)
+        if spec.masked:
+            present = ops.not_equal(x[:, :: spec.row_size], ops.convert_to_tensor(spec.padding, dtype="int64"))
+            of_rows = of_rows * ops.cast(present, "int64")
+        return _cut(ops.sum(of_rows, axis=1, keepdims=True), spec)
 
     def compute_output_shape(self, prediction_shape: Any, inputs_shape: Any) -> tuple[Any, int]:
         """Return (batch, 1)."""

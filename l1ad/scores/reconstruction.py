@@ -7,6 +7,9 @@ of two. present_j is 0 where the object of input j is padding: where the raw pT 
 is the masked squared error of arXiv:2108.03986, section 3, on the numbers that firmware has anyway. The inputs of the
 contract have about one deviation for a unit, so that no further scale is needed. Cutting instead of rounding costs no
 adder, and the decoder learns the cut values. An error of six bits addresses one LUT for each bit of its square.
+
+The score ``feature_error`` is the same with learned features for x_j: they have no padding, so present_j is 1, every
+weight is 1, and where features and prediction have one unit nothing is cut.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from l1ad.errors import ConfigurationError, DataError
 from l1ad.records import FixedType, Record
 from l1ad.scores.spec import ACCUMULATOR_BITS, check_score_type
 
+#: Score of an autoencoder of the inputs, and of one of learned features.
+RECONSTRUCTION, FEATURE_ERROR = "reconstruction", "feature_error"
 #: Weight exponent of an input that does not count.
 UNUSED = -1
 #: Smallest weight is 2**-_FINEST.
@@ -35,9 +40,9 @@ class ReconstructionSpec(Record):
     Attributes
     ----------
     kind : str
-        ``reconstruction``.
+        ``reconstruction``, or ``feature_error``, where the features stand in place of the inputs.
     inputs : FixedType
-        Type of the network's inputs.
+        Type of the network's inputs, or of its features.
     prediction : FixedType
         Type of the decoder's outputs; not finer than the inputs.
     error : FixedType
@@ -45,7 +50,7 @@ class ReconstructionSpec(Record):
     exponents : tuple of int
         One for each input: its squared error counts 2**-exponent; `UNUSED` when it does not count.
     padding : tuple of int
-        One for each row of the event: raw pT, the first input of the row, of padding.
+        One for each row of the event: raw pT, the first input of the row, of padding. Empty for features.
     score : FixedType
         Unsigned type of the score. Lower bits are dropped, larger sums saturate.
 
@@ -64,9 +69,13 @@ class ReconstructionSpec(Record):
     score: FixedType
 
     def __post_init__(self) -> None:
-        if self.kind != "reconstruction":
-            raise ConfigurationError(f"score.kind: {self.kind!r}; an autoencoder has the score reconstruction.")
-        if not self.padding or len(self.exponents) % len(self.padding):
+        if self.kind not in (RECONSTRUCTION, FEATURE_ERROR):
+            raise ConfigurationError(
+                f"score.kind: {self.kind!r}; an autoencoder has the score {RECONSTRUCTION} or {FEATURE_ERROR}."
+            )
+        if self.kind == FEATURE_ERROR and self.padding:
+            raise ConfigurationError(f"score: {len(self.padding)} rows with padding; features have none.")
+        if (self.masked and len(self.exponents) % len(self.padding)) or self.masked != (self.kind == RECONSTRUCTION):
             raise ConfigurationError(
                 f"score: {len(self.exponents)} inputs in {len(self.padding)} rows; expected equal rows."
             )
@@ -83,9 +92,19 @@ class ReconstructionSpec(Record):
             )
 
     @property
+    def masked(self) -> bool:
+        """Whether rows of padding are left out."""
+        return bool(self.padding)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the event; features are one row."""
+        return max(len(self.padding), 1)
+
+    @property
     def row_size(self) -> int:
         """Inputs of a row."""
-        return len(self.exponents) // len(self.padding)
+        return len(self.exponents) // self.rows
 
     @property
     def counted(self) -> tuple[int, ...]:
@@ -113,9 +132,10 @@ class ReconstructionSpec(Record):
 def _check_types(spec: ReconstructionSpec) -> None:
     """Check signs, units and widths of the types on the way."""
     if spec.prediction.fraction > spec.inputs.fraction:
+        source = "inputs" if spec.masked else "features"
         raise ConfigurationError(
             f"network.reconstruction: {spec.prediction} has {spec.prediction.fraction} bits right of the point, the "
-            f"inputs {spec.inputs} have {spec.inputs.fraction}. Give it as many or fewer."
+            f"{source} {spec.inputs} have {spec.inputs.fraction}. Give it as many or fewer."
         )
     if spec.error.signed or spec.error.fraction != spec.prediction.fraction:
         raise ConfigurationError(f"score: the type of the error is {spec.error}; expected unsigned, in units of y.")
@@ -134,7 +154,7 @@ def reconstruction_raw(
     Parameters
     ----------
     inputs, prediction : integer ndarray, shape (N, n)
-        Raw inputs in ``spec.inputs`` and raw outputs of the decoder in ``spec.prediction``.
+        Raw inputs, or features, in ``spec.inputs`` and raw outputs of the decoder in ``spec.prediction``.
     spec : ReconstructionSpec
 
     Returns
@@ -161,22 +181,21 @@ def reconstruction_raw(
         raise DataError(f"score: {len(x)} events of inputs, {len(y)} of the prediction.")
     cut = x >> (spec.inputs.fraction - spec.prediction.fraction)
     error = np.minimum(np.abs(cut - y), spec.error.maximum)
-    present = np.repeat(x[:, :: spec.row_size] != np.array(spec.padding), spec.row_size, axis=1)
-    squares = np.where(present, (error * error) << np.array(spec.left), 0)
+    squares = np.where(_present(x, spec), (error * error) << np.array(spec.left), 0)
     total = squares[:, list(spec.counted)].sum(axis=1)
     shifted = total >> spec.shift if spec.shift >= 0 else total << -spec.shift
     return np.minimum(shifted, spec.score.maximum)
 
 
 def reconstruction_float(
-    inputs: NDArray[np.integer], prediction: NDArray[np.floating], spec: ReconstructionSpec
+    inputs: NDArray[np.generic], prediction: NDArray[np.floating], spec: ReconstructionSpec
 ) -> NDArray[np.float64]:
     """Return the score of a decoder without quantization: the same cut, weights, mask and largest error.
 
     Parameters
     ----------
-    inputs : integer ndarray, shape (N, n)
-        Raw inputs in ``spec.inputs``.
+    inputs : ndarray, shape (N, n)
+        Raw inputs in ``spec.inputs``; of ``feature_error`` the features as floats, which are not cut.
     prediction : float ndarray, shape (N, n)
     spec : ReconstructionSpec
 
@@ -184,16 +203,26 @@ def reconstruction_float(
     -------
     ndarray of float64, shape (N,)
     """
-    x = _checked(inputs, spec.inputs, spec, "inputs")
     unit = 2.0**-spec.prediction.fraction
-    cut = (x >> (spec.inputs.fraction - spec.prediction.fraction)) * unit
-    error = np.minimum(np.abs(cut - prediction), spec.error.maximum * unit)
-    present = np.repeat(x[:, :: spec.row_size] != np.array(spec.padding), spec.row_size, axis=1)
     weights = np.array([0.0 if e == UNUSED else 2.0**-e for e in spec.exponents])
-    return np.asarray((np.square(error) * present * weights).sum(axis=1), dtype=np.float64)
+    if spec.masked:
+        x = _checked(inputs, spec.inputs, spec, "inputs")
+        compared = (x >> (spec.inputs.fraction - spec.prediction.fraction)) * unit
+        weights = weights * _present(x, spec)
+    else:
+        compared = np.asarray(inputs, dtype=np.float64)
+    error = np.minimum(np.abs(compared - prediction), spec.error.maximum * unit)
+    return np.asarray((np.square(error) * weights).sum(axis=1), dtype=np.float64)
 
 
-def _checked(values: NDArray[np.integer], fixed: FixedType, spec: ReconstructionSpec, name: str) -> NDArray[np.int64]:
+def _present(x: NDArray[np.int64], spec: ReconstructionSpec) -> NDArray[np.bool_]:
+    """Return which raw inputs belong to an object, shape (N, n)."""
+    if not spec.masked:
+        return np.ones(x.shape, dtype=np.bool_)
+    return np.repeat(x[:, :: spec.row_size] != np.array(spec.padding), spec.row_size, axis=1)
+
+
+def _checked(values: NDArray[np.generic], fixed: FixedType, spec: ReconstructionSpec, name: str) -> NDArray[np.int64]:
     """Return `values` as int64 after checking shape and range."""
     size = len(spec.exponents)
     if values.ndim != 2 or values.shape[1] != size:

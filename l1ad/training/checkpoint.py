@@ -26,7 +26,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class EpochRecord(Record):
-    """Losses of one epoch."""
+    """Losses of one epoch; a term that the phase does not have is 0."""
 
     phase: str
     epoch: int
@@ -38,6 +38,9 @@ class EpochRecord(Record):
     validation_loss: float
     learning_rate: float
     seconds: float
+    invariance: float = 0.0
+    variance: float = 0.0
+    covariance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Progress(Record):
     Attributes
     ----------
     phase : str
-        ``float`` or ``quantized``.
+        ``float`` or ``quantized``, with ``_features`` for an extractor of features.
     epoch : int
         Finished epochs of the phase.
     best_loss, best_epoch : float, int

@@ -14,8 +14,9 @@ from l1ad.config import NetworkConfig, PruningConfig, QuantizationConfig, RunCon
 from l1ad.errors import ConfigurationError
 from l1ad.events.dataset import Dataset, load_dataset
 from l1ad.networks.architectures import build_decoder, build_encoder, input_shape
-from l1ad.networks.autoencoder import Autoencoder
+from l1ad.networks.autoencoder import Autoencoder, FeatureAutoencoder
 from l1ad.networks.base import load_frontend
+from l1ad.networks.feature_ae import build_projector
 from l1ad.networks.firmware_model import load_model, save_model, to_firmware
 from l1ad.networks.layer_ranges import layer_ranges
 from l1ad.networks.learned_bits import LearnedBits, Price, WidthAdam
@@ -28,12 +29,14 @@ from l1ad.scores.output import OutputSpec
 from l1ad.scores.reconstruction import ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 from l1ad.training.checkpoint import EpochRecord, Progress
+from l1ad.training.features import FeatureTraining
 from l1ad.training.loop import EpochCallback, Phase, train_phase
 from l1ad.training.record import (
     DECODER_FILE,
     ENCODER_FILE,
     FIRMWARE_FILE,
     LAYERS_FILE,
+    PROJECTOR_FILE,
     TEACHER_FILE,
     TRAINING_FILE,
     TrainingRecord,
@@ -67,6 +70,7 @@ def train(
         Folder that `l1ad.events.prepare.prepare_dataset` wrote.
     folder : Path
         Gets ``encoder.keras`` (of an autoencoder: the whole of it), ``decoder.keras`` of a variational one,
+        ``projector.keras`` of one that learns features,
         ``training.json``, checkpoints, and for a quantized network ``firmware.keras`` (exact weights and the score),
         ``float_encoder.keras`` and ``layers.json`` (ranges, saturations and noise of every quantized tensor on the
         validation part).
@@ -105,7 +109,7 @@ def train(
             save_model(teacher, folder / TEACHER_FILE)
     save_model(encoder, folder / ENCODER_FILE)
     if decoder is not None:
-        save_model(decoder, folder / DECODER_FILE)
+        save_model(decoder, folder / (PROJECTOR_FILE if config.network.learns_features else DECODER_FILE))
     record = _record(config, encoder, progress, scale, spec, len(data.inputs["train"]))
     write_json(folder / TRAINING_FILE, record.to_dict())
     return record
@@ -140,7 +144,9 @@ def float_twin(config: RunConfig) -> RunConfig:
     """
     options = config.training
     alone = {"epochs": options.float_epochs, "pruning": PruningConfig(), "quantized_learning_rate": 1.0}
-    training = options.model_copy(update=alone | {"distillation": 0.0})
+    features = {"epochs": options.features.float_epochs, "quantized_learning_rate": 1.0}
+    alone |= {"distillation": 0.0, "features": options.features.model_copy(update=features)}
+    training = options.model_copy(update=alone)
     plain = {name: NetworkConfig.model_fields[name].default for name in ("kernel", "bias", "activation")}
     plain |= {"latent_kernel": NetworkConfig.model_fields["latent_kernel"].default, "frontend": "float", "layers": {}}
     network = config.network.model_copy(update=plain)
@@ -148,9 +154,9 @@ def float_twin(config: RunConfig) -> RunConfig:
 
 
 def _float_models(folder: Path) -> tuple[Any, Any, None]:
-    """Return encoder and decoder of a float training that has finished; an autoencoder has no decoder of its own."""
-    decoder = folder / DECODER_FILE
-    return load_model(folder / ENCODER_FILE), load_model(decoder) if decoder.exists() else None, None
+    """Return encoder, and decoder or projector, of a float training that has finished; an autoencoder has neither."""
+    others = [folder / name for name in (DECODER_FILE, PROJECTOR_FILE) if (folder / name).exists()]
+    return load_model(folder / ENCODER_FILE), load_model(others[0]) if others else None, None
 
 
 @dataclass(frozen=True)
@@ -204,21 +210,28 @@ class _Job:
         return Price(options.beta, options.beta_start, max(int(steps), 1), options.bit_operations)
 
     def _build(self, network: Any) -> tuple[Any, Any]:
-        """Return a seeded encoder and decoder; an autoencoder is one network."""
+        """Return a seeded encoder, and decoder or projector; an autoencoder of the inputs is one network."""
         import keras
 
         keras.utils.set_random_seed(self.config.seed)
         bounded = self.scale.kind == "paper"
         frontend = load_frontend(network, self.data.contract.type)
         encoder = build_encoder(network, frontend)
+        if network.learns_features:
+            return encoder, build_projector(network.features, self.config.training.features)
         return encoder, None if network.reconstructs else build_decoder(network, bounded=bounded)
 
     def _run(
         self, phase: Phase, encoder: Any, decoder: Any, teacher: Any, history: tuple[EpochRecord, ...]
     ) -> Progress:
-        """Compile and train one phase."""
+        """Compile and train one phase, that of the features before it."""
         import keras
 
+        if self.config.network.learns_features:
+            before = FeatureTraining(
+                self.config, self.data, self.folder, self._batches("train"), self._batches("validation"), self.callback
+            )
+            history = before.run(phase, encoder, decoder, teacher, history).history
         options = self.config.training
         learned = phase.name == "quantized" and self.config.network.frontend == "hgq"
         model = self._model(phase, encoder, decoder, teacher)
@@ -251,7 +264,8 @@ class _Job:
             "feature_weights": options.feature_weights,
         }
         if isinstance(self.spec, ReconstructionSpec):
-            return Autoencoder(encoder, spec=self.spec, **taught)
+            reconstructing = FeatureAutoencoder if self.config.network.learns_features else Autoencoder
+            return reconstructing(encoder, spec=self.spec, **taught)
         learned = phase.name == "quantized" and self.config.network.frontend == "hgq"
         kind = functools.partial(LearnedBits, price=self._price(phase)) if learned else VariationalAutoencoder
         return kind(

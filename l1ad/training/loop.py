@@ -16,6 +16,7 @@ import numpy as np
 from l1ad.config import TrainingConfig
 from l1ad.errors import CheckFailedError, DataError
 from l1ad.networks.pruning import KernelMasks, share_at
+from l1ad.training.augment import ViewBatches
 from l1ad.training.checkpoint import EpochRecord, Progress, load_checkpoint, save_checkpoint
 from l1ad.training.targets import EventBatches, disturb
 
@@ -25,6 +26,9 @@ _log = logging.getLogger(__name__)
 _NOISE_STREAM = 1
 #: Learning rate at the end of the cosine, as a fraction of that at its beginning.
 _LOWEST_RATE = 0.01
+
+#: What the random streams of a phase begin with.
+_PHASE_NUMBERS = {"float": 0, "quantized": 1, "float_features": 2, "quantized_features": 3}
 
 #: Called after each epoch with phase, finished epochs, all epochs, and the losses.
 EpochCallback = Callable[[str, int, int, EpochRecord], None]
@@ -37,7 +41,7 @@ class Phase:
     Attributes
     ----------
     name : str
-        ``float`` or ``quantized``; also seeds the order of events.
+        Key of `_PHASE_NUMBERS`; it seeds the order of events.
     epochs : int
     learning_rate : float
         At the start.
@@ -54,8 +58,8 @@ class Phase:
 def train_phase(
     model: Any,
     phase: Phase,
-    train: EventBatches,
-    validation: EventBatches,
+    train: EventBatches | ViewBatches,
+    validation: EventBatches | ViewBatches,
     options: TrainingConfig,
     *,
     seed: int,
@@ -173,14 +177,14 @@ def _run_epoch(
     model: Any,
     phase: Phase,
     epoch: int,
-    train: EventBatches,
-    validation: EventBatches,
+    train: EventBatches | ViewBatches,
+    validation: EventBatches | ViewBatches,
     options: TrainingConfig,
     seed: int,
 ) -> EpochRecord:
     """Train one epoch and return its losses."""
     start = time.perf_counter()
-    phase_number = {"float": 0, "quantized": 1}[phase.name]
+    phase_number = _PHASE_NUMBERS[phase.name]
     order = np.random.default_rng([seed, phase_number, epoch]).permutation(len(train))
     rate = float(model.optimizer.learning_rate)
     size = options.batch_size
@@ -212,10 +216,13 @@ def _run_epoch(
         validation_loss=validation_loss,
         learning_rate=rate,
         seconds=time.perf_counter() - start,
+        invariance=losses.get("invariance", 0.0),
+        variance=losses.get("variance", 0.0),
+        covariance=losses.get("covariance", 0.0),
     )
 
 
-def _validate(model: Any, validation: EventBatches, batch_size: int) -> float:
+def _validate(model: Any, validation: EventBatches | ViewBatches, batch_size: int) -> float:
     """Return the loss on whole batches of the validation part (all of it when there is less than a batch)."""
     total, seen = 0.0, 0
     size = min(batch_size, len(validation))

@@ -13,6 +13,7 @@ from l1ad.training.targets import TargetScale
 
 ENCODER_FILE = "encoder.keras"
 DECODER_FILE = "decoder.keras"
+PROJECTOR_FILE = "projector.keras"
 FIRMWARE_FILE = "firmware.keras"
 TEACHER_FILE = "float_encoder.keras"
 TRAINING_FILE = "training.json"

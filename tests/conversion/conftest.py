@@ -25,9 +25,16 @@ SCORES = {
     "mu2": FixedType(False, 10, 6),
     "kl": FixedType(False, 9, 5),
     "reconstruction": FixedType(False, 12, 10),
+    "feature_error": FixedType(False, 11, 7),
 }
 #: Seed and spread of the weights; chosen so that the events reach the extremes, which a test asserts.
-WEIGHTS = {"dense_vae": (12, 0.6), "cnn_vae": (9, 0.4), "dense_ae": (5, 0.5), "cnn_ae": (6, 0.5)}
+WEIGHTS = {
+    "dense_vae": (12, 0.6),
+    "cnn_vae": (9, 0.4),
+    "dense_ae": (5, 0.5),
+    "cnn_ae": (6, 0.5),
+    "feature_ae": (6, 0.8),
+}
 #: Raw pT of padding in each row; both ends of the input type stand here.
 PADDING = (-512, 511, 0, -1, 3, *range(-14, 0))
 EVENTS = 4000
@@ -68,6 +75,9 @@ def network(architecture: str, **changes: object) -> NetworkConfig:
         "mean": "quantized_bits(8,3,alpha=1)",
         "log_variance": "quantized_bits(6,2,alpha=1)",
         "reconstruction": "quantized_bits(5,1,alpha=1)",
+        "features": 5,
+        "feature_hidden": (4,),
+        "feature": "quantized_bits(7,3,alpha=1)",
     }
     return NetworkConfig.model_validate(values | changes)
 
@@ -78,6 +88,9 @@ def spec(kind: str = "rz", **changes: object) -> ScoreSpec | ReconstructionSpec:
         parts = {"inputs": INPUT, "prediction": FixedType(True, 5, 2), "error": FixedType(False, 6, 3)}
         fixed = {"exponents": tuple(exponents), "padding": PADDING, "score": SCORES[kind]}
         return ReconstructionSpec(**({"kind": kind} | parts | fixed | changes))  # type: ignore[arg-type]
+    if kind == "feature_error":
+        types = (FixedType(True, 7, 4), FixedType(True, 5, 2), FixedType(False, 6, 3))
+        return ReconstructionSpec(kind, *types, (0,) * 5, (), SCORES[kind])
     fields = {
         "kind": kind,
         "latent": 2,

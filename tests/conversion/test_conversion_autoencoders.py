@@ -14,7 +14,7 @@ EVENTS = 2000
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("architecture", ["dense_ae", "cnn_ae"])
+@pytest.mark.parametrize("architecture", ["dense_ae", "cnn_ae", "feature_ae"])
 def test_full_size_climbs_the_whole_ladder(conversion, architecture, tmp_path) -> None:
     from l1ad.conversion.base import convert
     from l1ad.emulation.ladder import run_ladder
@@ -24,11 +24,12 @@ def test_full_size_climbs_the_whole_ladder(conversion, architecture, tmp_path) -
     from l1ad.networks.inference import run_firmware_model
     from l1ad.networks.network_score import network_score
 
+    kind = "feature_error" if architecture == "feature_ae" else "reconstruction"
     config = RunConfig.model_validate(
         {
             "data": {"max_background": 8000, "max_signal": 200},
             "network": {"architecture": architecture, "kernel": "quantized_bits(4,0,alpha=1)", "latent": 8},
-            "score": {"kind": "reconstruction", "width": 18, "integer": 14},
+            "score": {"kind": kind, "width": 18, "integer": 14},
         }
     )
     prepare_dataset(config, tmp_path / "data")

@@ -21,6 +21,7 @@ CASES = [
     *((network, kind) for network in NETWORKS for kind in SCORES),
     ("dense_vae", "kl"),
     *((network, "reconstruction") for network in AUTOENCODERS),
+    ("feature_ae", "feature_error"),
 ]
 
 #: Every value of network, score, backend and interface stands in a light case; each costs a compilation.
@@ -31,19 +32,23 @@ LIGHT = [
     ("dense_vae", "kl", "vitis", "io_parallel"),
     ("dense_ae", "reconstruction", "vitis", "io_parallel"),
 ]
-HEAVY = [
-    (network, kind, backend, io_type)
-    for network in NETWORKS
-    for kind in (*SCORES, "kl")
-    for backend in ("vitis", "vivado")
-    for io_type in ("io_parallel", "io_stream")
-    if (network, kind, backend, io_type) not in LIGHT
-] + [
-    (network, "reconstruction", backend, "io_parallel")
-    for network in AUTOENCODERS
-    for backend in ("vitis", "vivado")
-    if (network, "reconstruction", backend, "io_parallel") not in LIGHT
-]
+HEAVY = (
+    [
+        (network, kind, backend, io_type)
+        for network in NETWORKS
+        for kind in (*SCORES, "kl")
+        for backend in ("vitis", "vivado")
+        for io_type in ("io_parallel", "io_stream")
+        if (network, kind, backend, io_type) not in LIGHT
+    ]
+    + [
+        (network, "reconstruction", backend, "io_parallel")
+        for network in AUTOENCODERS
+        for backend in ("vitis", "vivado")
+        if (network, "reconstruction", backend, "io_parallel") not in LIGHT
+    ]
+    + [("feature_ae", "feature_error", backend, "io_parallel") for backend in ("vitis", "vivado")]
+)
 
 
 def differences(example, result) -> list[object]:
@@ -63,7 +68,7 @@ def test_events_reach_the_extremes_of_every_type(examples, network: str, kind: s
     example = examples(network, kind)
     assert len(example.inputs) >= 2000
     assert (example.inputs.min(), example.inputs.max()) == (-512, 511)
-    if kind == "reconstruction":
+    if kind in ("reconstruction", "feature_error"):
         prediction = example.keras.layers["reconstruction"]
         assert (prediction.min(), prediction.max()) == (-16, 15)
     else:

@@ -256,9 +256,10 @@ def test_a_budget_that_is_none(text):
         parse_budget(text)
 
 
-@pytest.mark.parametrize("architecture", ["dense_vae", "cnn_vae", "dense_ae", "cnn_ae"])
+@pytest.mark.parametrize("architecture", ["dense_vae", "cnn_vae", "dense_ae", "cnn_ae", "feature_ae"])
 def test_the_default_space_is_one(architecture):
-    score = {"kind": "reconstruction" if architecture.endswith("_ae") else "rz"}
+    kinds = {"dense_ae": "reconstruction", "cnn_ae": "reconstruction", "feature_ae": "feature_error"}
+    score = {"kind": kinds.get(architecture, "rz")}
     config = parse_config({"network": {"architecture": architecture}, "score": score}, "test")
     check_space(config)
     assert {"network.latent_kernel", "training.pruning.target"} < set(search_space(config))
