@@ -28,6 +28,9 @@ class FeaturesConfig(Section):
     a hinge that holds the deviation of every embedding at 1, plus `covariance` times the squared covariances between
     embeddings. The weights are those of the paper's section 4.2. The embeddings are those of a projector behind the
     features, which firmware does not have.
+
+    `score` adds the mismatch of the score teacher and what a small head reads of it in the features, which firmware
+    does not have either: features of VICReg alone need not hold what is rare in the background.
     """
 
     float_epochs: int = Field(15, gt=0, description="epochs of the float extractor")
@@ -40,6 +43,7 @@ class FeaturesConfig(Section):
     invariance: float = Field(25.0, ge=0)
     variance: float = Field(25.0, ge=0)
     covariance: float = Field(1.0, ge=0)
+    score: float = Field(0.0, ge=0, description="weight of following training.score_teacher; 0: VICReg alone")
     augmentation: AugmentationConfig = AugmentationConfig()
 
     @model_validator(mode="after")

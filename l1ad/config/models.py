@@ -246,6 +246,8 @@ class TrainingConfig(Section):
                 f"pruning.end_epoch ({self.pruning.end_epoch}) leaves no epoch at the full share: "
                 f"keep it below epochs ({self.epochs})"
             )
+        if self.features.score > 0 and (self.score_teacher == "none" or self.score_share == 0):
+            raise ValueError("features.score needs a score_teacher and a score_share above 0")
         return self
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from l1ad.networks.vae import latent_mismatch
+from l1ad.networks.vae import latent_mismatch, score_mismatch
 
 #: Deviation that the variance term asks of every embedding, and what is added to a variance (section 4.2).
 _DEVIATION, _EPSILON = 1.0, 1e-4
+#: Hidden units of the head that reads a score in the features.
+_HEAD = 16
 
 
 def invariance(first: Any, second: Any) -> Any:
@@ -53,7 +55,8 @@ class VicReg(keras.Model):
     """An extractor and its projector with the loss of VICReg.
 
     The loss is i invariance + v (mean of the variance terms of both views) + c (sum of the covariance terms of both),
-    as in the authors' program. With a float extractor of the same shape it is (1 - d) of that plus d times the
+    as in the authors' program. With a source of scores, the mismatch of its score and of what a head reads in the
+    features of the first view is added. With a float extractor of the same shape it is (1 - d) of that plus d times the
     mismatch of the features, each over its variance.
 
     Parameters
@@ -62,8 +65,10 @@ class VicReg(keras.Model):
         inputs -> features. It stands in `encoder`, as in the other models.
     projector : keras.Model
         features -> embeddings; for the training only.
-    weights : tuple of float, length 3
-        Of invariance, variance and covariance.
+    weights : tuple of float, length 4
+        Of invariance, variance, covariance, and of the mismatch of the scores.
+    score_source : keras.Model, optional
+        inputs -> log(1 + anomaly score), shape (batch,); it is not trained.
     teacher : keras.Model, optional
         Float extractor; it is not trained.
     distillation : float
@@ -75,38 +80,48 @@ class VicReg(keras.Model):
         extractor: Any,
         projector: Any,
         *,
-        weights: tuple[float, float, float],
+        weights: tuple[float, float, float, float],
+        score_source: Any = None,
         teacher: Any = None,
         distillation: float = 0.0,
     ) -> None:
         super().__init__(name="vicreg")
         self.encoder, self.projector, self.teacher = extractor, projector, teacher
-        self.terms, self.distillation = weights, distillation
-        # The epoch loop disturbs events for a score teacher only, and features have none.
+        self.terms, self.distillation, self.score_source = weights, distillation, score_source
+        # The epoch loop disturbs the events of a model with a score teacher, which would be one view of two.
         self.score_teacher = None
-        if teacher is not None:
-            teacher.trainable = False
+        self.head = None
+        if score_source is not None:
+            layers = [keras.layers.Dense(_HEAD, activation="relu"), keras.layers.Dense(1)]
+            self.head = keras.Sequential([keras.Input(extractor.outputs[0].shape[1:]), *layers], name="head")
+        for frozen in (teacher, score_source):
+            if frozen is not None:
+                frozen.trainable = False
         self.invariance = keras.metrics.Mean(name="invariance")
         self.variance = keras.metrics.Mean(name="variance")
         self.covariance = keras.metrics.Mean(name="covariance")
         self.mismatch = keras.metrics.Mean(name="distillation")
+        self.score = keras.metrics.Mean(name="score")
 
     def build_from(self, inputs: Any) -> None:
         """Create all variables by one call on `inputs`."""
         self(ops.convert_to_tensor(inputs), training=True)
 
-    def call(self, inputs: Any, training: bool = False) -> tuple[Any, Any, Any]:
-        """Return features, embeddings, and the features of the teacher; an empty list without one."""
+    def call(self, inputs: Any, training: bool = False) -> tuple[Any, Any, Any, Any]:
+        """Return features, embeddings, features of the teacher, and [read, wanted] scores; empty lists without."""
         features = self.encoder(inputs, training=training)
         taught = [] if self.teacher is None else [self.teacher(inputs, training=False)]
-        return features, self.projector(features, training=training), taught
+        scores = []
+        if self.head is not None:
+            scores = [self.head(features, training=training)[:, 0], self.score_source(inputs, training=False)]
+        return features, self.projector(features, training=training), taught, scores
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         """Return the loss of a batch and update the metrics; `y` is the second view of the events."""
         del x, sample_weight
-        features, first, taught = y_pred
+        features, first, taught, scores = y_pred
         second = self.projector(self.encoder(y, training=training), training=training)
         alike = invariance(first, second)
         spread = 0.5 * (variance(first) + variance(second))
@@ -116,6 +131,10 @@ class VicReg(keras.Model):
         ):
             metric.update_state(value)
         loss = self.terms[0] * alike + self.terms[1] * spread + self.terms[2] * crossed
+        if scores:
+            read = score_mismatch(*scores)
+            self.score.update_state(read)
+            loss = loss + self.terms[3] * read
         if not taught:
             return loss
         mismatch = latent_mismatch(features, taught[0])

@@ -16,6 +16,7 @@ from l1ad.training.augment import ViewBatches
 from l1ad.training.checkpoint import EpochRecord, Progress
 from l1ad.training.loop import EpochCallback, Phase, train_phase
 from l1ad.training.targets import EventBatches
+from l1ad.training.teachers import load_teacher
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,13 @@ class FeatureTraining:
 
     def _model(self, extractor: Any, projector: Any, teacher: Any) -> VicReg:
         """Return the model with the loss of VICReg."""
-        options = self.config.training
+        options, own = self.config.training, self.config.training.features
         share = options.distillation if teacher is not None else 0.0
         return VicReg(
             extractor,
             projector,
-            weights=(options.features.invariance, options.features.variance, options.features.covariance),
+            weights=(own.invariance, own.variance, own.covariance, own.score),
+            score_source=load_teacher(options, self.train) if own.score else None,
             teacher=extractor_of(teacher) if share else None,
             distillation=share,
         )

@@ -58,7 +58,7 @@ def model():
     extractor = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
     projector = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
     teacher = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
-    return VicReg(extractor, projector, weights=(25.0, 10.0, 2.0), teacher=teacher, distillation=0.25)
+    return VicReg(extractor, projector, weights=(25.0, 10.0, 2.0, 0.0), teacher=teacher, distillation=0.25)
 
 
 def test_loss_is_the_weighted_sum_of_the_terms(model):
@@ -75,20 +75,35 @@ def test_loss_is_the_weighted_sum_of_the_terms(model):
     assert not model.teacher.trainable_variables
 
 
+def test_a_head_reads_the_score_of_a_source_in_the_features(model):
+    import keras
+
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(400, 6)).astype(np.float32)
+    source = keras.Sequential([keras.Input((6,)), keras.layers.Lambda(lambda v: v[:, 0] ** 2)])
+    followed = VicReg(model.encoder, model.projector, weights=(0.0, 0.0, 0.0, 3.0), score_source=source)
+    followed.build_from(x)
+    read, wanted = (np.asarray(part) for part in followed(x)[3])
+    expected = 3 * np.mean((read - wanted) ** 2) / (wanted.var() + 1e-3)
+    assert value(followed.compute_loss(x, x, followed(x))) == pytest.approx(expected, rel=1e-4)
+    assert followed.score_teacher is None  # the epoch loop would disturb one view of two
+    assert model(x)[3] == []
+
+
 def test_training_spreads_what_had_collapsed(model):
     import keras
 
     rng = np.random.default_rng(4)
     x = rng.normal(size=(512, 6)).astype(np.float32)
     y = x + 0.05 * rng.normal(size=x.shape).astype(np.float32)
-    free = VicReg(model.encoder, model.projector, weights=(25.0, 25.0, 1.0))
+    free = VicReg(model.encoder, model.projector, weights=(25.0, 25.0, 1.0, 0.0))
     free.encoder.set_weights([0.01 * weight for weight in free.encoder.get_weights()])
     assert value(variance(free(x)[1])) > 0.9
-    free.compile(optimizer=keras.optimizers.Adam(0.01))
+    free.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
     free.fit(x, y, batch_size=128, epochs=10, verbose=0)
     assert value(variance(free(x)[1])) < 0.2
     # Negative control: without the variance term nothing spreads.
-    alone = VicReg(model.encoder, model.projector, weights=(25.0, 0.0, 1.0))
-    alone.compile(optimizer=keras.optimizers.Adam(0.01))
+    alone = VicReg(model.encoder, model.projector, weights=(25.0, 0.0, 1.0, 0.0))
+    alone.compile(optimizer=keras.optimizers.Adam(0.01), jit_compile=False)
     alone.fit(x, y, batch_size=128, epochs=20, verbose=0)
     assert value(variance(alone(x)[1])) > 0.5
