@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
 from l1ad.config.section import Section
+
+if TYPE_CHECKING:
+    from l1ad.config.models import RunConfig
 
 
 class AugmentationConfig(Section):
@@ -53,3 +56,22 @@ class FeaturesConfig(Section):
         if self.invariance > 0 and self.variance == 0:
             raise ValueError("variance: 0 lets every event have the same features; give it a weight")
         return self
+
+
+def check_features(config: RunConfig) -> None:
+    """Check that the training of an extractor fits the rest of the training.
+
+    Raises
+    ------
+    ValueError
+        Naming the field that does not fit, and what it has to be.
+    """
+    training = config.training
+    if training.features.score > 0 and (training.score_teacher == "none" or training.score_share == 0):
+        raise ValueError("training.features.score needs a training.score_teacher and a training.score_share above 0")
+    epochs, end = training.features.epochs, training.pruning.end_epoch
+    if config.network.learns_features and training.pruning.target > 0 and end >= epochs:
+        raise ValueError(
+            f"training.features.epochs ({epochs}) leaves no epoch at the full share of pruned weights: "
+            f"keep it above training.pruning.end_epoch ({end})"
+        )

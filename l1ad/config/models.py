@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from l1ad.config.features import FeaturesConfig
+from l1ad.config.features import FeaturesConfig, check_features
 from l1ad.config.regions import StudentConfig, check_regions
 from l1ad.config.search import SearchConfig
 from l1ad.config.section import Section
@@ -246,8 +246,6 @@ class TrainingConfig(Section):
                 f"pruning.end_epoch ({self.pruning.end_epoch}) leaves no epoch at the full share: "
                 f"keep it below epochs ({self.epochs})"
             )
-        if self.features.score > 0 and (self.score_teacher == "none" or self.score_share == 0):
-            raise ValueError("features.score needs a score_teacher and a score_share above 0")
         return self
 
 
@@ -371,6 +369,7 @@ class RunConfig(Section):
         if self.training.pruning.target > 0:
             self._check_pruning()
         check_regions(self)
+        check_features(self)
         fits = _SCORES.get(self.network.architecture, ("rz", "mu2", "kl"))
         if self.score.kind not in fits:
             raise ValueError(
@@ -381,12 +380,6 @@ class RunConfig(Section):
 
     def _check_pruning(self) -> None:
         """Refuse pruning where nothing would prune."""
-        epochs, end = self.training.features.epochs, self.training.pruning.end_epoch
-        if self.network.learns_features and end >= epochs:
-            raise ValueError(
-                f"training.features.epochs ({epochs}) leaves no epoch at the full share of pruned weights: "
-                f"keep it above training.pruning.end_epoch ({end})"
-            )
         if self.network.frontend == "hgq":
             raise ValueError(
                 "training.pruning does not go with network.frontend hgq, whose price of a bit already removes weights: "

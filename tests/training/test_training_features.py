@@ -144,7 +144,10 @@ def test_what_does_not_fit_is_refused_by_its_field(config):
         ({"training": {**training, "epochs": 9, "pruning": pruning}}, r"training\.features\.epochs \(2\)"),
         ({"training": {**training, "features": {"projector": ()}}}, "projector: give at least one layer"),
         ({"training": {**training, "features": {"variance": 0.0}}}, "variance: 0 lets every event"),
-        ({"training": {**training, "score_teacher": "none", "features": {"score": 1.0}}}, "needs a score_teacher"),
+        (
+            {"training": {**training, "score_teacher": "none", "features": {"score": 1.0}}},
+            r"needs a training\.score_teacher",
+        ),
         ({"training": {**training, "features": {"augmentation": {"drop": 1.0}}}}, "drop"),
     ]
     for changes, message in cases:
