@@ -235,6 +235,9 @@ class TrainingConfig(Section):
     patience: int = Field(10, gt=0, description="early stopping, epochs without improvement")
     reduce_patience: int = Field(3, gt=0, description="plateau: learning rate is reduced after so many such epochs")
     reduce_factor: float = Field(0.3, gt=0, lt=1)
+    average: float = Field(
+        0.0, ge=0, lt=1, description="share of the running average of the weights that a step keeps; 0: no average"
+    )
     pruning: PruningConfig = PruningConfig()
     features: FeaturesConfig = FeaturesConfig()
     xla: bool = True

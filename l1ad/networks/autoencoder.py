@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from l1ad.networks.frozen import freeze
 from l1ad.scores.reconstruction import UNUSED, ReconstructionSpec
 
 
@@ -98,7 +99,7 @@ class Autoencoder(keras.Model):
         self.weights_of_inputs = list(feature_weights) * len(spec.padding) or [1.0] * len(spec.exponents)
         for frozen in (teacher, score_teacher):
             if frozen is not None:
-                frozen.trainable = False
+                freeze(frozen)
         self.reconstruction = keras.metrics.Mean(name="reconstruction")
         self.mismatch = keras.metrics.Mean(name="distillation")
         self.score = keras.metrics.Mean(name="score")

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from l1ad.networks.averaging import AveragingAdam
 from l1ad.networks.vae import VariationalAutoencoder
 
 #: Largest price that a target may set.
@@ -95,7 +96,7 @@ class LearnedBits(VariationalAutoencoder):
         self.log_beta.assign(ops.clip(self.log_beta + step, lowest, highest))
 
 
-class WidthAdam(keras.optimizers.Adam):
+class WidthAdam(AveragingAdam):
     """Adam whose learning rate is higher for bit widths, which have to move by whole bits.
 
     Parameters
@@ -103,7 +104,7 @@ class WidthAdam(keras.optimizers.Adam):
     width_rate : float
         Learning rate of the widths over that of the weights.
     **settings
-        Those of Adam.
+        Those of `AveragingAdam`.
     """
 
     def __init__(self, width_rate: float = 1.0, **settings: Any) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from l1ad.networks.frozen import freeze
+
 
 class TeacherTraining(keras.Model):
     """An autoencoder with the mean squared error of its inputs as loss.
@@ -62,7 +64,7 @@ class StudentTraining(keras.Model):
     def __init__(self, encoder: Any, teacher: Any, ceiling: float) -> None:
         super().__init__(name="student_training")
         self.encoder, self.teacher, self.ceiling = encoder, teacher, ceiling
-        teacher.trainable = False
+        freeze(teacher)
         self.score = keras.metrics.Mean(name="score")
 
     def build_from(self, inputs: Any) -> None:

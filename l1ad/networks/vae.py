@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from l1ad.networks.frozen import freeze
 from l1ad.networks.layers import Sampling
 
 
@@ -112,7 +113,7 @@ class VariationalAutoencoder(keras.Model):
         self.sampling = Sampling(seed, name="sampling")
         for frozen in (teacher, score_teacher):
             if frozen is not None:
-                frozen.trainable = False
+                freeze(frozen)
         self.reconstruction = keras.metrics.Mean(name="reconstruction")
         self.kl = keras.metrics.Mean(name="kl")
         self.mismatch = keras.metrics.Mean(name="distillation")

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from l1ad.networks.frozen import freeze
 from l1ad.networks.vae import latent_mismatch, score_mismatch
 
 #: Deviation that the variance term asks of every embedding, and what is added to a variance (section 4.2).
@@ -96,7 +97,7 @@ class VicReg(keras.Model):
             self.head = keras.Sequential([keras.Input(extractor.outputs[0].shape[1:]), *layers], name="head")
         for frozen in (teacher, score_source):
             if frozen is not None:
-                frozen.trainable = False
+                freeze(frozen)
         self.invariance = keras.metrics.Mean(name="invariance")
         self.variance = keras.metrics.Mean(name="variance")
         self.covariance = keras.metrics.Mean(name="covariance")

@@ -9,6 +9,7 @@ from typing import Any
 
 from l1ad.config import RunConfig
 from l1ad.events.dataset import Dataset
+from l1ad.networks.averaging import AveragingAdam
 from l1ad.networks.feature_ae import extractor_of
 from l1ad.networks.vicreg import VicReg
 from l1ad.provenance import value_digest
@@ -107,9 +108,7 @@ class FeatureTraining:
         )
 
     def _compile(self, model: Any, phase: Phase) -> None:
-        import keras
-
-        optimizer = keras.optimizers.Adam(phase.learning_rate, amsgrad=True)
+        optimizer = AveragingAdam(self.config.training.average, learning_rate=phase.learning_rate, amsgrad=True)
         model.compile(optimizer=optimizer, jit_compile=self.config.training.xla, steps_per_execution=8)
 
     def _views(self, events: EventBatches) -> ViewBatches:

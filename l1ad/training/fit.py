@@ -15,6 +15,7 @@ from l1ad.errors import ConfigurationError
 from l1ad.events.dataset import Dataset, load_dataset
 from l1ad.networks.architectures import build_decoder, build_encoder, input_shape
 from l1ad.networks.autoencoder import Autoencoder, FeatureAutoencoder
+from l1ad.networks.averaging import AveragingAdam
 from l1ad.networks.base import load_frontend
 from l1ad.networks.feature_ae import build_projector
 from l1ad.networks.firmware_model import load_model, save_model, to_firmware
@@ -225,8 +226,6 @@ class _Job:
         self, phase: Phase, encoder: Any, decoder: Any, teacher: Any, history: tuple[EpochRecord, ...]
     ) -> Progress:
         """Compile and train one phase, that of the features before it."""
-        import keras
-
         if self.config.network.learns_features:
             before = FeatureTraining(
                 self.config, self.data, self.folder, self._batches("train"), self._batches("validation"), self.callback
@@ -236,9 +235,11 @@ class _Job:
         learned = phase.name == "quantized" and self.config.network.frontend == "hgq"
         model = self._model(phase, encoder, decoder, teacher)
         # amsgrad as in arXiv:2108.03986. Eight steps an execution keep Python out of the way of small networks.
-        optimizer: Any = keras.optimizers.Adam(phase.learning_rate, amsgrad=True)
+        optimizer: Any = AveragingAdam(options.average, learning_rate=phase.learning_rate, amsgrad=True)
         if learned:
-            optimizer = WidthAdam(self.config.quantization.bit_learning_rate, learning_rate=phase.learning_rate)
+            optimizer = WidthAdam(
+                self.config.quantization.bit_learning_rate, average=options.average, learning_rate=phase.learning_rate
+            )
         model.compile(optimizer=optimizer, jit_compile=options.xla, steps_per_execution=8)
         return train_phase(
             model,

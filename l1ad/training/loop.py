@@ -15,6 +15,7 @@ import numpy as np
 
 from l1ad.config import TrainingConfig
 from l1ad.errors import CheckFailedError, DataError
+from l1ad.networks.averaging import averaged
 from l1ad.networks.pruning import KernelMasks, share_at
 from l1ad.training.augment import ViewBatches
 from l1ad.training.checkpoint import EpochRecord, Progress, load_checkpoint, save_checkpoint
@@ -106,10 +107,13 @@ def train_phase(
         model.optimizer.learning_rate = progress.learning_rate
         if masks is not None:
             masks.prune(share_at(options.pruning, progress.epoch))
-        record = _run_epoch(model, phase, progress.epoch, train, validation, options, seed)
-        progress = advance(progress, record, phase, options)
-        if progress.best_epoch == progress.epoch:
-            best = model.get_weights()
+        start = time.perf_counter()
+        losses = _run_epoch(model, phase, progress.epoch, train, options, seed)
+        with averaged(model):
+            record = _judge(model, phase, progress, losses, validation, options, start)
+            progress = advance(progress, record, phase, options)
+            if progress.best_epoch == progress.epoch:
+                best = model.get_weights()
         save_checkpoint(checkpoint, key, progress, variables, best)
         if callback is not None:
             callback(phase.name, progress.epoch, phase.epochs, record)
@@ -178,15 +182,12 @@ def _run_epoch(
     phase: Phase,
     epoch: int,
     train: EventBatches | ViewBatches,
-    validation: EventBatches | ViewBatches,
     options: TrainingConfig,
     seed: int,
-) -> EpochRecord:
-    """Train one epoch and return its losses."""
-    start = time.perf_counter()
+) -> dict[str, float]:
+    """Train one epoch and return its mean losses."""
     phase_number = _PHASE_NUMBERS[phase.name]
     order = np.random.default_rng([seed, phase_number, epoch]).permutation(len(train))
-    rate = float(model.optimizer.learning_rate)
     size = options.batch_size
     totals: dict[str, float] = {}
     seen = 0
@@ -198,8 +199,20 @@ def _run_epoch(
         for name, values in logs.items():
             totals[name] = totals.get(name, 0.0) + values[-1] * len(x)
         seen += len(x)
-    losses = {name: total / seen for name, total in totals.items()}
-    validation_loss = _validate(model, validation, size)
+    return {name: total / seen for name, total in totals.items()}
+
+
+def _judge(
+    model: Any,
+    phase: Phase,
+    progress: Progress,
+    losses: dict[str, float],
+    validation: EventBatches | ViewBatches,
+    options: TrainingConfig,
+    start: float,
+) -> EpochRecord:
+    """Return the record of an epoch that began at `start`, with the loss of the model on the validation part."""
+    epoch, validation_loss = progress.epoch, _validate(model, validation, options.batch_size)
     if not math.isfinite(losses["loss"]) or not math.isfinite(validation_loss):
         raise CheckFailedError(
             f"training, phase {phase.name}, epoch {epoch + 1}: the loss is {losses['loss']}. "
@@ -214,7 +227,7 @@ def _run_epoch(
         distillation=losses.get("distillation", 0.0),
         score=losses.get("score", 0.0),
         validation_loss=validation_loss,
-        learning_rate=rate,
+        learning_rate=progress.learning_rate,
         seconds=time.perf_counter() - start,
         invariance=losses.get("invariance", 0.0),
         variance=losses.get("variance", 0.0),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from l1ad.config import RunConfig
 from l1ad.events.dataset import Dataset
 from l1ad.networks.architectures import build_encoder, input_shape
+from l1ad.networks.averaging import AveragingAdam
 from l1ad.networks.base import load_frontend
 from l1ad.networks.region_networks import build_autoencoder, build_teacher
 from l1ad.networks.student import StudentTraining, TeacherTraining
@@ -130,11 +131,9 @@ class StudentJob:
         self, phase: Phase, build: Callable[[], Any], overlay: float, history: tuple[EpochRecord, ...]
     ) -> Progress:
         """Compile and train one phase."""
-        import keras
-
         options, model = self.config.training, build()
         # As the other networks: see `l1ad.training.fit`.
-        optimizer = keras.optimizers.Adam(phase.learning_rate, amsgrad=True)
+        optimizer = AveragingAdam(options.average, learning_rate=phase.learning_rate, amsgrad=True)
         model.compile(optimizer=optimizer, jit_compile=options.xla, steps_per_execution=8)
         return train_phase(
             model,

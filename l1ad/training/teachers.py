@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from l1ad.config import TrainingConfig
 from l1ad.errors import ConfigurationError, DataError, nearest
+from l1ad.networks.frozen import freeze
 from l1ad.training.targets import EventBatches
 
 #: Events read at a time.
@@ -69,7 +70,9 @@ def mahalanobis(train: EventBatches) -> Any:
     whiten = keras.layers.Dense(len(kernel), name="whiten")
     score = LogSquaredNorm(_LIMIT, name="log_score")(whiten(keras.layers.Flatten(name="flatten")(inputs)))
     whiten.set_weights([kernel.astype(np.float32), (-mean @ kernel).astype(np.float32)])
-    return keras.Model(inputs, score, name="score_teacher", trainable=False)
+    teacher = keras.Model(inputs, score, name="score_teacher")
+    freeze(teacher)
+    return teacher
 
 
 def _whitening(train: EventBatches) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

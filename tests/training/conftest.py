@@ -38,6 +38,7 @@ TRAINING = {
     "target": "whitened",
     "feature_weights": (1.0, 0.1, 0.1),
     "distillation": 0.5,
+    "average": 0.9,
     "score_teacher": "none",
     "schedule": "plateau",
     "xla": False,

@@ -86,6 +86,19 @@ def test_no_events_are_refused(raw):
         mahalanobis(batches(raw[:0]))
 
 
+def teacher_moved(folder, teacher) -> float:
+    """Return by how much the kernel of the teacher in the checkpoints differs from that of `teacher`."""
+    kernel, found = teacher.get_layer("whiten").get_weights()[0], []
+    for path in sorted(folder.glob("checkpoint_*.npz")):
+        with np.load(path) as archive:
+            square = [archive[name] for name in archive.files if archive[name].shape == kernel.shape]
+        # The current weights and the best ones; an optimizer that trained it would keep moments of the shape too.
+        assert len(square) == 2
+        found += [float(np.abs(values - kernel).max()) for values in square]
+    assert len(found) == 4
+    return max(found)
+
+
 def test_firmware_score_follows_the_teacher(tiny, tmp_path):
     """The rank correlation of the integer score with the teacher rises when the loss asks for it."""
     pytest.importorskip("qkeras", reason="QKeras is not installed")
@@ -107,6 +120,8 @@ def test_firmware_score_follows_the_teacher(tiny, tmp_path):
         part = EventBatches(data.inputs["train"], data.particles["train"], kind, shape, scale)
         taught = mahalanobis(part).predict((inputs * 2.0**-kind.fraction).astype(np.float32), verbose=0)
         found[share] = spearmanr(score, taught).statistic
+        if share > 0:
+            assert teacher_moved(folder, mahalanobis(part)) == 0
     assert found[0.95] > 0.8
     assert found[0.95] > found[0.0] + 0.05
     assert [epoch.score for epoch in history[0.0]] == [0.0] * 10
@@ -127,3 +142,19 @@ def test_disturbed_events_stay_in_the_type_and_are_as_many_as_asked(raw):
     assert found.min() >= TYPE.minimum / 64
     np.testing.assert_array_equal(found, disturb(x, 0.3, TYPE, np.random.default_rng(1)))
     assert disturb(x, 0.0, TYPE, np.random.default_rng(1)) is x
+
+
+def test_teacher_that_keras_leaves_trainable_is_frozen():
+    """A model made with ``trainable=False`` keeps trainable weights in Keras 3.15, whatever is set on it later."""
+    import keras
+
+    from l1ad.networks.frozen import freeze
+
+    inputs = keras.Input((3,))
+    teacher = keras.Model(inputs, keras.layers.Dense(2)(inputs), trainable=False)
+    teacher.trainable = False
+    # The trap itself: were it gone, this line would fail and `freeze` could go.
+    assert all(variable.trainable for variable in teacher.variables)
+    freeze(teacher)
+    assert not any(variable.trainable for variable in teacher.variables)
+    assert keras.Sequential([teacher]).trainable_variables == []
