@@ -128,8 +128,8 @@ class NetworkConfig(Section):
             raise ValueError("give file with architecture imported, and only then")
         if self.layers and self.frontend == "hgq":
             raise ValueError("layers does not go with frontend hgq, where every weight learns a width of its own")
-        if self.reconstructs and self.frontend == "hgq":
-            raise ValueError(f"frontend hgq learns the bits of an encoder; use qkeras or float for {self.architecture}")
+        if self.learns_features and self.frontend == "hgq":
+            raise ValueError(f"frontend hgq has no {self.architecture}; use qkeras or float")
         return self
 
     @property

@@ -151,6 +151,13 @@ class InputContract(Record):
         """NumPy type that `apply` returns: int16, or int32 for more than 16 bits."""
         return np.dtype(np.int16 if self.type.minimum >= -(1 << 15) and self.type.maximum < 1 << 15 else np.int32)
 
+    @property
+    def integer_bits(self) -> tuple[int, ...]:
+        """Bits left of the point, without the sign, that hold every raw input that hardware integers can give."""
+        low, high = (self.apply(self._columns(end)[None])[0] for end in ("minimum", "maximum"))
+        largest = np.maximum(high.astype(np.int64), -1 - low.astype(np.int64))
+        return tuple(int(value).bit_length() - self.type.fraction for value in largest)
+
     def to_hardware(self, particles: NDArray[np.floating]) -> NDArray[np.int32]:
         """Return the hardware integers of events.
 

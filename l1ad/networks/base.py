@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,7 +43,9 @@ class Frontend(Protocol):
         """Return kernel and bias of `layer` as raw integers with their types; empty without quantized weights."""
 
 
-def load_frontend(config: NetworkConfig, input_type: FixedType | None = None) -> Frontend:
+def load_frontend(
+    config: NetworkConfig, input_type: FixedType | None = None, input_bits: Sequence[int] | None = None
+) -> Frontend:
     """Return the frontend that the configuration names.
 
     Parameters
@@ -50,6 +53,8 @@ def load_frontend(config: NetworkConfig, input_type: FixedType | None = None) ->
     config : NetworkConfig
     input_type : FixedType, optional
         Type of the network's inputs; learned bit widths begin with it.
+    input_bits : sequence of int, length 57, optional
+        Bits left of the point, without the sign, that each input needs; learned bit widths keep them.
 
     Raises
     ------
@@ -67,5 +72,5 @@ def load_frontend(config: NetworkConfig, input_type: FixedType | None = None) ->
             f"network.frontend {config.frontend!r} needs the library {distribution!r}, which is not installed. "
             f"Get it with: {remedy}"
         )
-    frontend: Frontend = getattr(importlib.import_module(module), name)(config, input_type)
+    frontend: Frontend = getattr(importlib.import_module(module), name)(config, input_type, input_bits)
     return frontend

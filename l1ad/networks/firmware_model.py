@@ -11,6 +11,7 @@ import numpy as np
 from l1ad.errors import ConversionError, DataError
 from l1ad.networks.feature_ae import FEATURE_LAYER
 from l1ad.networks.quantized import integer_weights, output_type, own_variables, quantizes_output
+from l1ad.networks.saved_libraries import check_libraries
 from l1ad.provenance import library_version
 from l1ad.records import FixedType
 from l1ad.scores.layers import LatentScore, OutputScore, ReconstructionScore
@@ -105,6 +106,8 @@ def load_model(path: Path) -> Any:
     ------
     DataError
         When the file is absent, truncated, or holds something that is not a model of l1ad.
+    ToolMissingError
+        When the library of its layers is not installed.
     """
     import keras
 
@@ -116,6 +119,7 @@ def load_model(path: Path) -> Any:
         raise DataError(f"{path}: no such model file. Run `l1ad train` first.")
     if path.suffix != ".keras":
         raise DataError(f"{path}: not a model of l1ad; expected a file that ends with .keras.")
+    check_libraries(path)
     try:
         return keras.saving.load_model(path, custom_objects=custom, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many types here; the seam turns all of them into ours.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -17,8 +18,10 @@ from l1ad.records import FixedType
 class FloatFrontend:
     """Builds the same architecture without quantization; the latent space keeps its range."""
 
-    def __init__(self, config: NetworkConfig, input_type: FixedType | None = None) -> None:
-        del input_type
+    def __init__(
+        self, config: NetworkConfig, input_type: FixedType | None = None, input_bits: Sequence[int] | None = None
+    ) -> None:
+        del input_type, input_bits
         self.config = config
 
     def dense(self, units: int, name: str, *, latent: bool = False) -> Any:

@@ -6,6 +6,7 @@ HGQ2 also brings a module ``qkeras``. It is never imported here: its import chan
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from l1ad.config import NetworkConfig
 from l1ad.errors import ConfigurationError
+from l1ad.networks.event_shape import QUANTITIES, ROWS
 from l1ad.networks.exact import exact_integers
 from l1ad.networks.quantizers import parse_quantizer
 from l1ad.records import FixedType
@@ -37,41 +39,51 @@ class HgqFrontend:
     """Builds QDense and QConv2D layers of HGQ2 whose weights and inputs have one learned width an element.
 
     The quantizers of the configuration are where the learning starts. Inputs of the network keep their range, so
-    that no event can wrap; hidden values saturate, as those of QKeras do.
+    that no event can wrap; hidden values saturate, as those of QKeras do. Both are cut, not rounded.
 
     Parameters
     ----------
     config : NetworkConfig
-        One frontend builds one network: the first layer quantizes the inputs, the others rectified values.
+        One frontend builds one network, in order: the first layer quantizes the inputs, the first one behind the
+        latent variables of an autoencoder quantizes those, the others rectified values.
     input_type : FixedType, optional
         Type of the network's inputs; by default the widest.
+    input_bits : sequence of int, length 57, optional
+        Bits left of the point, without the sign, that each input needs; by default those of `input_type`.
     """
 
-    def __init__(self, config: NetworkConfig, input_type: FixedType | None = None) -> None:
+    def __init__(
+        self, config: NetworkConfig, input_type: FixedType | None = None, input_bits: Sequence[int] | None = None
+    ) -> None:
         self.config = config
         self._input_type = input_type or _WIDEST_INPUT
-        self._rectified = False
+        self._input_bits = input_bits or [self._input_type.integer - int(self._input_type.signed)] * ROWS * QUANTITIES
+        self._source = "inputs"
         self._types = {
             field: parse_quantizer(getattr(config, field), f"network.{field}").fixed_type
-            for field in ("kernel", "bias", "latent_kernel", "activation", "mean", "log_variance")
+            for field in ("kernel", "bias", "latent_kernel", "activation", "mean", "log_variance", "reconstruction")
         }
 
     def dense(self, units: int, name: str, *, latent: bool = False) -> Any:
         """Return a QDense layer with bias."""
         kernel = self._types["latent_kernel" if latent else "kernel"]
-        return QDense(
+        layer = QDense(
             units,
             kq_conf=_weight(kernel),
             bq_conf=_weight(self._types["bias"]),
-            iq_conf=self._inputs(),
+            # Both heads of a variational autoencoder read rectified values.
+            iq_conf=self._quantizer("rectified" if latent else self._source, self._input_bits),
             beta0=_UNIT_BETA,
             name=name,
         )
+        self._source = "latent" if latent else self._source
+        return layer
 
     def conv(
         self, filters: int, size: tuple[int, int], name: str, *, padding: str, strides: tuple[int, int] = (1, 1)
     ) -> Any:
-        """Return a QConv2D layer without bias; positions of a channel share one width."""
+        """Return a QConv2D layer without bias. Positions share the weights, but not the widths of their inputs."""
+        of_quantity = np.reshape(self._input_bits, (ROWS, QUANTITIES)).max(axis=0)
         return QConv2D(
             filters,
             size,
@@ -79,19 +91,19 @@ class HgqFrontend:
             padding=padding,
             use_bias=False,
             kq_conf=_weight(self._types["kernel"]),
-            iq_conf=self._inputs(),
+            iq_conf=self._quantizer(self._source, of_quantity[:, None].tolist()),
             beta0=_UNIT_BETA,
             name=name,
         )
 
     def activation(self, name: str) -> Any:
         """Return a rectifier; the layer behind it quantizes."""
-        self._rectified = True
+        self._source = "rectified"
         # Not keras.layers.ReLU: hls4ml 1.3.0 makes a threshold of it that lets negative values pass.
         return keras.layers.Activation("relu", name=name)
 
     def latent(self, which: str) -> Any:
-        """Return the quantizer that brings ``mean`` or ``log_variance`` to its type, which belongs to the score."""
+        """Return the quantizer that brings outputs of the network, or latent variables, to the type that is given."""
         fixed = self._types[which]
         sign = int(fixed.signed)
         return Quantizer(
@@ -101,7 +113,7 @@ class HgqFrontend:
                 k0=sign,
                 i0=fixed.integer - sign,
                 f0=fixed.fraction,
-                round_mode="RND_CONV",
+                round_mode="TRN",
                 overflow_mode="SAT",
                 homogeneous_axis=None,
                 heterogeneous_axis=(),
@@ -115,37 +127,39 @@ class HgqFrontend:
         """Return kernel and bias of a layer of HGQ2 as raw integers with their types."""
         return integer_weights(layer)
 
-    def _inputs(self) -> QuantizerConfig:
-        """Return the quantizer in front of a layer."""
-        if self._rectified:
-            fixed = self._types["activation"]
+    def _quantizer(self, source: str, input_bits: Any) -> QuantizerConfig:
+        """Return the quantizer in front of a layer that reads the inputs, rectified values or latent variables.
+
+        It drops bits: rounding would cost an adder for each value, and the bias behind it learns the half.
+        """
+        if source != "inputs":
+            fixed = self._types["activation" if source == "rectified" else "mean"]
+            sign = int(source == "latent")
             return QuantizerConfig(
                 "kif",
                 "datalane",
-                k0=0,
-                i0=fixed.integer,
+                k0=sign,
+                i0=fixed.integer - sign,
                 f0=fixed.fraction,
-                round_mode="RND",
+                round_mode="TRN",
                 overflow_mode="SAT",
                 ic=MinMax(-8, 12),
                 fc=MinMax(-8, 12),
                 ir=_BIT_PRESSURE,
                 fr=_BIT_PRESSURE,
             )
-        sign = int(self._input_type.signed)
-        # One bit more than the inputs have, because rounding up may reach the next power of two.
-        integer = self._input_type.integer - sign + 1
         return QuantizerConfig(
             "kif",
             "datalane",
-            k0=sign,
-            i0=integer,
+            k0=int(self._input_type.signed),
+            i0=keras.initializers.Constant(input_bits),
             f0=self._input_type.fraction,
-            round_mode="RND",
+            round_mode="TRN",
             overflow_mode="WRAP",
             i_decay_speed=0.0,
-            ic=MinMax(-integer, integer),
-            fc=MinMax(-integer, self._input_type.fraction),
+            # One bit of each input stays. Without any, HGQ2 gives -1 for negative inputs in training and 0 later.
+            fc=MinMax(-int(np.min(input_bits)), self._input_type.fraction),
+            ic=None,
             ir=None,
             fr=_BIT_PRESSURE,
         )

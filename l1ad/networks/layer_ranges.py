@@ -94,7 +94,7 @@ class _Sums:
     errors: float = 0.0
 
     def add(self, before: Floats, behind: Floats, step: Floats, rectifies: bool) -> None:
-        """Add a batch; `step` is one unit of each element."""
+        """Add a batch; `step` is one unit of each element, or two where values are cut instead of rounded."""
         self.minimum, self.maximum = min(self.minimum, float(before.min())), max(self.maximum, float(before.max()))
         wanted = np.maximum(before, 0.0) if rectifies else before
         error = behind - wanted
@@ -206,23 +206,31 @@ def _quantizer(layer: Any) -> Any:
 
 
 def _step(layer: Any, shape: tuple[int, ...]) -> tuple[Floats, bool]:
-    """Return the unit of each element behind the quantizer of a layer, and whether it rectifies."""
+    """Return the unit of each element behind the quantizer of a layer, as `_Sums.add` takes it, and if it rectifies."""
     if quantizes_output(layer):
         fixed = output_type(layer)
-        return np.asarray(2.0**-fixed.fraction), not fixed.signed
+        return np.asarray(2.0 ** (int(_cuts(layer)) - fixed.fraction)), not fixed.signed
     front = input_type(layer)
     return _element_steps(layer.iq, shape), front is not None and not front.signed
 
 
+def _cuts(quantizer: Any) -> bool:
+    """Return whether a quantizer of HGQ2 drops bits, which moves a value by up to a unit, where rounding moves half."""
+    return getattr(getattr(quantizer, "quantizer", None), "round_mode", "") == "TRN"
+
+
 def _element_steps(quantizer: Any, shape: tuple[int, ...]) -> Floats:
-    """Return the units of a quantizer of HGQ2; infinite where it has no bits left, so that all is rounding."""
+    """Return the units of a quantizer of HGQ2, twice those where it cuts.
+
+    They are infinite where it has no bits left, so that all is rounding.
+    """
     import keras
 
     keep, integer, fraction = (
         np.asarray(keras.ops.convert_to_numpy(b), dtype=np.float64) for b in quantizer.quantizer.kif
     )
     keep, integer, fraction = np.broadcast_arrays(keep, integer, fraction)
-    steps = np.where(keep + integer + fraction > 0, 2.0**-fraction, np.inf)
+    steps = np.where(keep + integer + fraction > 0, 2.0 ** (int(_cuts(quantizer)) - fraction), np.inf)
     return np.broadcast_to(steps, shape) if steps.ndim == len(shape) else np.broadcast_to(steps, shape[1:])[None]
 
 

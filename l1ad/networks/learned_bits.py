@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from l1ad.networks.autoencoder import Autoencoder
 from l1ad.networks.averaging import AveragingAdam
 from l1ad.networks.vae import VariationalAutoencoder
 
@@ -40,18 +41,20 @@ class Price:
     target: int | None = None
 
 
-class LearnedBits(VariationalAutoencoder):
-    """A variational autoencoder whose encoder learns its bit widths.
+class PricedBits(keras.Model):
+    """What learned bit widths add to a trainable model: stands before its class among the bases.
 
-    In training the loss is that of the autoencoder plus the price of the effective bit operations. In validation the
-    price is the final one from the start, so that epochs can be compared.
+    In training the loss is that of the model plus the price of the effective bit operations of its `encoder`. In
+    validation the price is the final one from the start, so that epochs can be compared.
 
     Parameters
     ----------
     *arguments, **settings
-        Those of `VariationalAutoencoder`.
+        Those of the other class.
     price : Price
     """
+
+    encoder: Any
 
     def __init__(self, *arguments: Any, price: Price, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -94,6 +97,14 @@ class LearnedBits(VariationalAutoencoder):
         step = _GAIN / price.steps * ops.log((operations + 1.0) / price.target)
         lowest, highest = math.log(price.beta_start), math.log(_HIGHEST_BETA)
         self.log_beta.assign(ops.clip(self.log_beta + step, lowest, highest))
+
+
+class LearnedBits(PricedBits, VariationalAutoencoder):
+    """A variational autoencoder whose encoder learns its bit widths."""
+
+
+class LearnedAutoencoder(PricedBits, Autoencoder):
+    """An autoencoder that learns its bit widths, those of the decoder included."""
 
 
 class WidthAdam(AveragingAdam):

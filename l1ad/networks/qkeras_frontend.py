@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,10 @@ _FIELDS = (
 class QKerasFrontend:
     """Builds QDense, QConv2D and QActivation layers with the quantizers of the configuration."""
 
-    def __init__(self, config: NetworkConfig, input_type: FixedType | None = None) -> None:
-        del input_type
+    def __init__(
+        self, config: NetworkConfig, input_type: FixedType | None = None, input_bits: Sequence[int] | None = None
+    ) -> None:
+        del input_type, input_bits
         self.config = config
         for field in _FIELDS:
             parse_quantizer(getattr(config, field), f"network.{field}")

@@ -150,6 +150,11 @@ class ViewBatches:
         """Type of the inputs."""
         return self.events.input_type
 
+    @property
+    def input_bits(self) -> tuple[int, ...] | None:
+        """Bits that each input can reach, where they are fewer than the type has."""
+        return self.events.input_bits
+
     def take(self, index: NDArray[np.int64] | slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the events at `index` twice, without augmentation."""
         inputs, _ = self.events.take(index)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from l1ad.networks.base import load_frontend
 from l1ad.networks.feature_ae import build_projector
 from l1ad.networks.firmware_model import load_model, save_model, to_firmware
 from l1ad.networks.layer_ranges import layer_ranges
-from l1ad.networks.learned_bits import LearnedBits, Price, WidthAdam
+from l1ad.networks.learned_bits import LearnedAutoencoder, LearnedBits, Price, WidthAdam
 from l1ad.networks.network_score import network_score
 from l1ad.networks.pruning import check_zeros
 from l1ad.networks.quantized import bit_operations, copy_weights
@@ -216,7 +215,7 @@ class _Job:
 
         keras.utils.set_random_seed(self.config.seed)
         bounded = self.scale.kind == "paper"
-        frontend = load_frontend(network, self.data.contract.type)
+        frontend = load_frontend(network, self.data.contract.type, self.data.contract.integer_bits)
         encoder = build_encoder(network, frontend)
         if network.learns_features:
             return encoder, build_projector(network.features, self.config.training.features)
@@ -244,7 +243,7 @@ class _Job:
         return train_phase(
             model,
             phase,
-            self._batches("train"),
+            self._batches("train", learned=learned),
             self._batches("validation"),
             options,
             seed=self.config.seed,
@@ -264,11 +263,13 @@ class _Job:
             "score_share": options.score_share,
             "feature_weights": options.feature_weights,
         }
-        if isinstance(self.spec, ReconstructionSpec):
-            reconstructing = FeatureAutoencoder if self.config.network.learns_features else Autoencoder
-            return reconstructing(encoder, spec=self.spec, **taught)
         learned = phase.name == "quantized" and self.config.network.frontend == "hgq"
-        kind = functools.partial(LearnedBits, price=self._price(phase)) if learned else VariationalAutoencoder
+        priced = {"price": self._price(phase)} if learned else {}
+        if isinstance(self.spec, ReconstructionSpec):
+            kind: Any = LearnedAutoencoder if learned else Autoencoder
+            kind = FeatureAutoencoder if self.config.network.learns_features else kind
+            return kind(encoder, spec=self.spec, **taught, **priced)
+        kind = LearnedBits if learned else VariationalAutoencoder
         return kind(
             encoder,
             decoder,
@@ -277,15 +278,18 @@ class _Job:
             target=self.scale.kind,
             score_kind=self.config.score.kind,
             **taught,
+            **priced,
         )
 
-    def _batches(self, part: str) -> EventBatches:
+    def _batches(self, part: str, *, learned: bool = False) -> EventBatches:
+        """Return a part of the events; learned widths follow the inputs that they see, so those keep their range."""
         return EventBatches(
             self.data.inputs[part],
             self.data.particles[part],
             self.data.contract.type,
             input_shape(self.config.network),
             self.scale,
+            input_bits=self.data.contract.integer_bits if learned else None,
         )
 
     def _key(self, phase: Phase) -> str:

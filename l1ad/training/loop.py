@@ -194,7 +194,7 @@ def _run_epoch(
     noise = np.random.default_rng([seed, phase_number, epoch, _NOISE_STREAM])
     share = options.noise if model.score_teacher is not None else 0.0
     for x, y in train.epoch(order, size):
-        x = disturb(x, share, train.input_type, noise)
+        x = disturb(x, share, train.input_type, noise, train.input_bits)
         logs = model.fit(x, y, batch_size=size, epochs=1, shuffle=False, verbose=0).history
         for name, values in logs.items():
             totals[name] = totals.get(name, 0.0) + values[-1] * len(x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,8 @@ class EventBatches:
     shape : tuple of int
         Shape of one event at the network.
     scale : TargetScale
+    input_bits : tuple of int or None
+        Bits left of the point, without the sign, that each input can reach; None: all that the type has.
     """
 
     inputs: NDArray[np.signedinteger]
@@ -120,6 +122,7 @@ class EventBatches:
     input_type: FixedType
     shape: tuple[int, ...]
     scale: TargetScale
+    input_bits: tuple[int, ...] | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -141,7 +144,11 @@ class EventBatches:
 
 
 def disturb(
-    inputs: NDArray[np.float32], share: float, input_type: FixedType, rng: np.random.Generator
+    inputs: NDArray[np.float32],
+    share: float,
+    input_type: FixedType,
+    rng: np.random.Generator,
+    input_bits: tuple[int, ...] | None = None,
 ) -> NDArray[np.float32]:
     """Return network inputs with Gaussian noise on some objects of some events.
 
@@ -157,6 +164,8 @@ def disturb(
     input_type : FixedType
         The noisy inputs stay in its range.
     rng : numpy.random.Generator
+    input_bits : tuple of int, length 57, optional
+        The noisy inputs stay in the range of so many bits left of the point, the sign not counted.
 
     Returns
     -------
@@ -169,5 +178,8 @@ def disturb(
     objects = rng.random((len(chosen), found.shape[1], 1)) < rng.uniform(0, _MOST_OBJECTS, (len(chosen), 1, 1))
     found[chosen] += objects * rng.standard_normal((len(chosen), *found.shape[1:]), dtype=np.float32)
     step = 2.0**-input_type.fraction
+    if input_bits is not None:
+        limits = np.exp2(np.reshape(input_bits, found.shape[1:]))
+        found = np.clip(found, -limits, limits - step)
     clipped = np.clip(found, input_type.minimum * step, input_type.maximum * step)
     return np.asarray(clipped.reshape(inputs.shape), dtype=np.float32)

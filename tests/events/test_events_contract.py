@@ -95,6 +95,19 @@ def test_right_shift_rounds_towards_minus_infinity(contract):
     assert changed.apply(hardware)[0, 0] == -1  # (-1 << 6) >> 10
 
 
+def test_integer_bits_hold_every_hardware_integer_and_no_bit_less_would(contract):
+    for place, (spec, bits) in enumerate(zip(contract.inputs, contract.integer_bits, strict=True)):
+        every = np.zeros((spec.maximum - spec.minimum + 1, len(contract.inputs)), dtype=np.int64)
+        every[:, place] = np.arange(spec.minimum, spec.maximum + 1)
+        raw = contract.apply(every)[:, place].astype(np.int64)
+        limit = 1 << (bits + contract.type.fraction)
+        assert raw.min() >= -limit, spec.name
+        assert raw.max() < limit, spec.name
+        assert raw.min() < -limit // 2 or raw.max() >= limit // 2, spec.name
+    # Angles do not reach the end of the type, the hardest objects do.
+    assert min(contract.integer_bits) < max(contract.integer_bits) == contract.type.integer - 1
+
+
 def test_flipped_offset_is_seen(contract, background):
     other = replace_input(contract, 0, offset=contract.inputs[0].offset + 1)
     changed = contract.encode(background) != other.encode(background)

@@ -26,25 +26,33 @@ from l1ad.networks.inference import run_firmware_model
 from l1ad.networks.layer_ranges import layer_ranges
 from l1ad.networks.learned_bits import is_width
 from l1ad.records import FixedType
+from l1ad.scores.reconstruction import ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 
 INPUT = FixedType(True, 10, 4)
 SPEC = ScoreSpec(
     "rz", 2, FixedType(True, 8, 4), FixedType(True, 6, 3), FixedType(False, 10, 5), FixedType(False, 14, 10)
 )
+ERROR = ReconstructionSpec(
+    kind="reconstruction", inputs=INPUT, prediction=FixedType(True, 6, 3), error=FixedType(False, 5, 2),
+    exponents=(0, 3, 3) * 19, padding=(-40,) * 19, score=FixedType(False, 16, 12),
+)  # fmt: skip
+#: Bits left of the point of the inputs: pT needs all of them, angles do not.
+INPUT_BITS = (3, 2, 1) * 19
 EVENTS = 1500
 
 
 def network(architecture: str) -> NetworkConfig:
     values = {"architecture": architecture, "frontend": "hgq", "latent": 2, "hidden": (6, 4), "filters": (2, 3)}
     latent = {"mean": "quantized_bits(8,3,alpha=1)", "log_variance": "quantized_bits(6,2,alpha=1)"}
+    latent["reconstruction"] = "quantized_bits(6,2,alpha=1)"
     return NetworkConfig.model_validate(values | latent)
 
 
 def random_encoder(architecture: str):
     """Return an encoder with random weights and random widths, as a training would leave them; some are zero."""
     config = network(architecture)
-    encoder = build_encoder(config, load_frontend(config, INPUT))
+    encoder = build_encoder(config, load_frontend(config, INPUT, INPUT_BITS))
     rng = np.random.default_rng(3)
     for variable in encoder.weights:
         name = variable.path.rsplit("/", 1)[-1]
@@ -58,17 +66,22 @@ def random_encoder(architecture: str):
 
 
 def raw_inputs() -> np.ndarray:
-    """Return events over the whole range, its corners, and small values."""
+    """Return events over the whole range, its corners, small values, and rows of padding."""
     rng = np.random.default_rng(2)
     events = rng.integers(INPUT.minimum, INPUT.maximum, (EVENTS, 57), endpoint=True)
     events[0], events[1], events[2:200] = INPUT.minimum, INPUT.maximum, rng.choice([-512, 511], (198, 57))
     events[200:700] //= 8
+    events[700:800, 30:] = (-40, 0, 0) * 9
     return events
 
 
-def test_a_network_climbs_the_ladder(tmp_path):
-    encoder, events = random_encoder("dense_vae"), raw_inputs()
-    save_model(to_firmware(encoder, SPEC), tmp_path / "firmware.keras")
+@pytest.mark.parametrize(
+    "architecture",
+    ["dense_vae", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("dense_ae", "cnn_vae", "cnn_ae"))],
+)
+def test_a_network_climbs_the_ladder(architecture, tmp_path):
+    encoder, events = random_encoder(architecture), raw_inputs()
+    save_model(to_firmware(encoder, ERROR if architecture.endswith("_ae") else SPEC), tmp_path / "firmware.keras")
     model = load_model(tmp_path / "firmware.keras")
     reference = run_firmware_model(model, events, INPUT).score
     assert len(np.unique(reference)) > 50
@@ -94,6 +107,25 @@ def write_project(model, backend: str, events: np.ndarray, score: np.ndarray, fo
     return folder / backend
 
 
+@pytest.mark.parametrize(
+    "architecture", ["dense_ae", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("cnn_vae", "cnn_ae"))]
+)
+def test_logic_has_the_scores_of_the_network(architecture):
+    from l1ad.conversion.verilog import trace
+
+    encoder, events = random_encoder(architecture), raw_inputs()
+    spec = ERROR if architecture.endswith("_ae") else SPEC
+    model = to_firmware(encoder, spec)
+    logic = trace(model, INPUT)
+    found = logic.predict(events * 2.0**-INPUT.fraction).ravel() * 2.0**spec.score.fraction
+    expected = run_firmware_model(model, events, INPUT).score[:, 0]
+    np.testing.assert_array_equal(found, expected)
+    assert len(np.unique(expected)) > 300
+    first = encoder.layers[1] if architecture == "dense_ae" else encoder.get_layer("conv_1")
+    first.kernel.assign(-np.asarray(first.kernel))
+    assert not np.array_equal(run_firmware_model(to_firmware(encoder, spec), events, INPUT).score[:, 0], found)
+
+
 def test_firmware_has_the_scores_of_the_encoder():
     from l1ad.networks.inference import latent_outputs
     from l1ad.scores.integer import score_raw
@@ -110,7 +142,8 @@ def test_firmware_has_the_scores_of_the_encoder():
 
 
 def test_the_table_of_layers_shows_inputs_and_weights():
-    table = layer_ranges(random_encoder("dense_vae"), raw_inputs(), INPUT)
+    limits = np.array([2 ** (bits + INPUT.fraction) for bits in INPUT_BITS])
+    table = layer_ranges(random_encoder("dense_vae"), np.clip(raw_inputs(), -limits, limits - 1), INPUT)
     rows = {(row.layer, row.tensor): row for row in table.tensors}
     assert {("dense_1", t) for t in ("inputs", "kernel", "bias")} | {("mean", "output")} <= set(rows)
     # The range of the inputs is kept whole; hidden values saturate.
@@ -119,25 +152,49 @@ def test_the_table_of_layers_shows_inputs_and_weights():
     assert 0 < rows["dense_1", "kernel"].bits < rows["dense_1", "kernel"].type.width
 
 
-def test_a_price_buys_fewer_bit_operations(tmp_path):
-    from l1ad.networks.architectures import build_decoder
-    from l1ad.networks.learned_bits import LearnedBits, Price, WidthAdam
+@pytest.mark.parametrize("architecture", ["dense_vae", "cnn_vae"])
+def test_inputs_keep_the_range_that_hardware_can_reach(architecture):
+    config = network(architecture)
+    first = build_encoder(config, load_frontend(config, INPUT, INPUT_BITS)).get_layer(
+        "dense_1" if architecture == "dense_vae" else "conv_1"
+    )
+    limits = np.array([2.0**bits for bits in INPUT_BITS])
+    x = np.tile(limits - 2.0**-INPUT.fraction, (2, 1)) * [[1.0], [-1.0]]
+    rows = np.pad(x.reshape(2, 19, 3, 1), ((0, 0), (1, 0), (0, 0), (0, 0))) if architecture == "cnn_vae" else x
+    np.testing.assert_array_equal(np.asarray(first.iq(rows.astype(np.float32))), rows)
+    wrapped = np.asarray(first.iq((rows * 2).astype(np.float32)))
+    assert (wrapped != 2 * rows)[rows != 0].all()
+
+
+@pytest.mark.parametrize("architecture", ["dense_vae", pytest.param("dense_ae", marks=pytest.mark.heavy)])
+def test_a_price_buys_fewer_bit_operations(architecture):
+    from l1ad.networks.learned_bits import Price, WidthAdam
     from l1ad.networks.quantized import bit_operations
 
     x = (raw_inputs()[:1024] / 64).astype(np.float32)
     found = {}
     for beta in (1e-9, 1e-3):
-        config = network("dense_vae")
-        encoder = build_encoder(config, load_frontend(config, INPUT))
-        model = LearnedBits(
-            encoder, build_decoder(config, bounded=False), beta=0.01, seed=1, target="whitened",
-            feature_weights=(1.0, 0.1, 0.1), price=Price(beta, min(beta, 1e-6), 4),
-        )  # fmt: skip
+        model = priced(architecture, Price(beta, min(beta, 1e-6), 4))
         model.build_from(x[:1])
         model.compile(optimizer=WidthAdam(50.0, learning_rate=1e-3), jit_compile=False)
-        model.fit(x, x.reshape(-1, 19, 3), batch_size=128, epochs=6, verbose=0)
-        found[beta] = bit_operations(encoder)
+        model.fit(x, x if architecture == "dense_ae" else x.reshape(-1, 19, 3), batch_size=128, epochs=6, verbose=0)
+        found[beta] = bit_operations(model.encoder)
     assert found[1e-3] < 0.9 * found[1e-9]
+
+
+def priced(architecture: str, price):
+    """Return a trainable network with learned widths."""
+    from l1ad.networks.architectures import build_decoder
+    from l1ad.networks.learned_bits import LearnedAutoencoder, LearnedBits
+
+    config = network(architecture)
+    encoder = build_encoder(config, load_frontend(config, INPUT))
+    if architecture == "dense_ae":
+        return LearnedAutoencoder(encoder, spec=ERROR, feature_weights=(1.0, 0.1, 0.1), price=price)
+    return LearnedBits(
+        encoder, build_decoder(config, bounded=False), beta=0.01, seed=1, target="whitened",
+        feature_weights=(1.0, 0.1, 0.1), price=price,
+    )  # fmt: skip
 
 
 def test_widths_are_told_from_weights():

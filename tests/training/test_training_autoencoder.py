@@ -112,7 +112,6 @@ def test_scores_and_architectures_that_do_not_fit_are_refused(config):
     cases = [
         ({"score": {"kind": "rz"}}, "set score.kind to reconstruction"),
         ({"network": {**config.network.model_dump(), "architecture": "dense_vae"}}, "set score.kind to rz, mu2 or kl"),
-        ({"network": {**config.network.model_dump(), "frontend": "hgq"}}, "use qkeras or float"),
         ({"score": {**SCORE, "weights": (1.0, 0.1, 0.5)}}, "power of two"),
     ]
     for changes, message in cases:

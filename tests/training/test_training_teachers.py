@@ -158,3 +158,15 @@ def test_teacher_that_keras_leaves_trainable_is_frozen():
     freeze(teacher)
     assert not any(variable.trainable for variable in teacher.variables)
     assert keras.Sequential([teacher]).trainable_variables == []
+
+
+def test_disturbed_inputs_keep_the_range_of_each_input(raw):
+    bits = (3, 1, 0) * 19
+    x = np.clip(batches(raw).take(slice(None))[0].reshape(-1, 19, 3), [-8, -2, -1], [7.98, 1.98, 0.98])
+    x = x.astype(np.float32).reshape(len(x), 57)
+    found = disturb(x, 0.5, TYPE, np.random.default_rng(1), bits).reshape(-1, 19, 3)
+    largest, smallest = found.max(axis=(0, 1)), found.min(axis=(0, 1))
+    assert (largest <= [8 - 1 / 64, 2 - 1 / 64, 1 - 1 / 64]).all()
+    assert (smallest >= [-8, -2, -1]).all()
+    free = disturb(x, 0.5, TYPE, np.random.default_rng(1)).reshape(-1, 19, 3)
+    assert (free.max(axis=(0, 1))[1:] > largest[1:]).all()
