@@ -11,7 +11,7 @@ import pytest
 
 from l1ad.cli.main import main
 from l1ad.config import load_config
-from l1ad.errors import CheckFailedError, ConfigurationError, DataError, RunFolderError
+from l1ad.errors import CheckFailedError, ConfigurationError, DataError, RunFolderError, ToolMissingError
 from l1ad.evaluation.content import ContentReport
 from l1ad.networks.firmware_model import load_model, save_model
 from l1ad.pipeline.preflight import check_config
@@ -22,7 +22,7 @@ from l1ad.pipeline.reference.record import NEEDED_FILES, find_reference, is_refe
 from l1ad.pipeline.reference.start import reference_config, run_config
 from l1ad.pipeline.run import run_stages
 from l1ad.pipeline.run_folder import create_run, open_run
-from l1ad.provenance import file_digest
+from l1ad.provenance import file_digest, library_version
 from l1ad.reporting.formatting import with_error
 from l1ad.resources import resource
 
@@ -244,6 +244,10 @@ def test_configurations_that_ship(path):
 
 @pytest.mark.parametrize("folder", MODELS, ids=lambda path: path.name)
 def test_reference_models_that_ship(folder):
+    if load_config(folder / "config.yaml").network.frontend == "hgq" and library_version("hgq2") is None:
+        with pytest.raises(ToolMissingError, match=r"firmware\.keras: .*'hgq2'"):
+            check_reference(folder)
+        return
     found = check_reference(folder)
     assert found.encoded
     assert found.events == 128
