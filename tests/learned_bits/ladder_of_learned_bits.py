@@ -75,13 +75,9 @@ def raw_inputs() -> np.ndarray:
     return events
 
 
-@pytest.mark.parametrize(
-    "architecture",
-    ["dense_vae", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("dense_ae", "cnn_vae", "cnn_ae"))],
-)
-def test_a_network_climbs_the_ladder(architecture, tmp_path):
-    encoder, events = random_encoder(architecture), raw_inputs()
-    save_model(to_firmware(encoder, ERROR if architecture.endswith("_ae") else SPEC), tmp_path / "firmware.keras")
+def test_a_network_climbs_the_ladder(tmp_path):
+    encoder, events = random_encoder("dense_vae"), raw_inputs()
+    save_model(to_firmware(encoder, SPEC), tmp_path / "firmware.keras")
     model = load_model(tmp_path / "firmware.keras")
     reference = run_firmware_model(model, events, INPUT).score
     assert len(np.unique(reference)) > 50
