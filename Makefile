@@ -9,7 +9,7 @@
 
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo models table test test-heavy lint bench doctor clean
+.PHONY: help setup demo models regions table test test-heavy lint bench doctor clean
 
 VENV ?= .venv
 EXTRA ?= qkeras
@@ -20,6 +20,7 @@ export VENV EXTRA
 help:
 	@echo 'make demo        set up, then run events -> train -> evaluate -> convert -> emulate -> synthesize -> report'
 	@echo 'make models      train, evaluate and convert the reference models in models/ again, and write their cards'
+	@echo 'make regions     generate the events with calorimeter regions that models/cicada_like reads, beside the checkout'
 	@echo 'make table       train all families float, quantized and rounded, and write docs/families.md'
 	@echo 'make test        set up, then run ruff, mypy, the import contracts and the tests'
 	@echo 'make test-heavy  the tests that take minutes of CPU'
@@ -44,6 +45,10 @@ models: setup
 		"$$VENV/bin/l1ad" convert "runs/$$name" && \
 		"$$VENV/bin/l1ad" export model "runs/$$name" --out "models/$$name" || exit $$?; \
 	done
+
+regions: setup
+	@"$$VENV/bin/l1ad" data generate --out ../region_events --events 45000 --signal-events 5000 --regions --seed 4 \
+		--workers 2
 
 table: setup
 	@"$$VENV/bin/python" benchmarks/make_family_table.py

@@ -56,7 +56,7 @@ def contract(
     source = _source(samples, variant)
     derived = _derive(source, out, width, integer, form, rule, force) if given is None else None
     chosen = derived or InputContract.read(given or out)
-    use = measure_contract(chosen, _chunks(source, "measuring"))
+    use = measure_contract(chosen, _chunks(source, "measuring", chosen.kind.name))
     _show_inputs(chosen, use)
     _show_outside(use)
     if derived is not None:
@@ -75,6 +75,7 @@ def _derive(
 ) -> InputContract:
     """Derive the contract of a sample and write it."""
     from l1ad.events.derivation import RULES, derive_contract
+    from l1ad.events.input_kinds import OBJECTS
     from l1ad.events.scales import FORMS
     from l1ad.records import FixedType
 
@@ -86,7 +87,7 @@ def _derive(
     if out.exists() and not force:
         raise ConfigurationError(f"{out}: exists already; give --force to replace it, or --out another name.")
     kind, tag = FixedType(True, width, integer), "+".join(source.source_tags())
-    chosen = derive_contract(_chunks(source, "deriving"), kind, tag, form=form, rule=rule)
+    chosen = derive_contract(_chunks(source, "deriving", OBJECTS), kind, tag, form=form, rule=rule)
     chosen.write(out)
     return chosen
 
@@ -99,13 +100,15 @@ def _source(samples: list[Path] | None, variant: str) -> EventSource:
     return EventSource(tuple(samples), variant) if samples else open_sample().background
 
 
-def _chunks(source: EventSource, what: str) -> Iterator[NDArray[np.floating]]:
+def _chunks(source: EventSource, what: str, kind: str) -> Iterator[NDArray[np.floating]]:
     """Yield the events with a progress bar."""
+    from l1ad.events.input_kinds import read_chunks
+
     total, done = len(source), 0
     with progress(what, total) as update:
-        for chunk in source.iter_chunks():
-            yield chunk
-            done += len(chunk)
+        for chunk in read_chunks(source, kind):
+            yield chunk.events
+            done += len(chunk.events)
             update(done, f"{done} events")
 
 

@@ -33,7 +33,7 @@ from l1ad.events.dataset import (
 )
 from l1ad.events.derivation import HardwareHistogram, contract_of
 from l1ad.events.files import ArrayWriter, named_digests
-from l1ad.events.input_kinds import InputChunk, read_chunks
+from l1ad.events.input_kinds import REGION_SUMS, InputChunk, read_chunks
 from l1ad.events.layout import N_QUANTITIES, N_ROWS
 from l1ad.events.losses import SaturationCounter
 from l1ad.events.sample import open_sample
@@ -108,10 +108,20 @@ def prepare_dataset(config: RunConfig, folder: Path, progress: Progress | None =
             files=folder_digests(staging),
             saturation=saturation.counts(),
             signal_saturation={name: saturated for name, (_, saturated) in signals.items()},
-            warnings=sources.warnings,
+            warnings=sources.warnings + _region_warnings(config, sources),
         )
         write_json(staging / DATASET_FILE, record.to_dict())
     return record
+
+
+def _region_warnings(config: RunConfig, sources: Sources) -> tuple[str, ...]:
+    """Return what the events behind regions have been through; nothing for objects."""
+    if config.inputs.kind != REGION_SUMS:
+        return ()
+    return (
+        f"The events passed the selection of their sample ({sources.source_tag}), for l1ad-gen a lepton above 23 GeV. "
+        "The network reads no lepton: a rate is that of both conditions together.",
+    )
 
 
 def open_sources(data: DataConfig) -> Sources:

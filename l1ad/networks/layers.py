@@ -160,15 +160,17 @@ class LogError(keras.layers.Layer):
     ----------
     gain : float
         Units of the score for a unit of the logarithm.
+    unit : float
+        What the error is counted in: the size of one hardware unit at the network's input.
     """
 
-    def __init__(self, gain: float, **kwargs: Any) -> None:
+    def __init__(self, gain: float, unit: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.gain = gain
+        self.gain, self.unit = gain, unit
 
     def call(self, prediction: Any, inputs: Any) -> Any:
         """Return the score of every event."""
-        squares = ops.square(prediction - inputs)
+        squares = ops.square((prediction - inputs) / self.unit)
         mean = ops.mean(ops.reshape(squares, (-1, math.prod(inputs.shape[1:]))), axis=1, keepdims=True)
         return self.gain * ops.log1p(mean)
 
@@ -179,4 +181,4 @@ class LogError(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer."""
-        return {**super().get_config(), "gain": self.gain}
+        return {**super().get_config(), "gain": self.gain, "unit": self.unit}

@@ -53,9 +53,12 @@ def build_autoencoder(config: NetworkConfig) -> Any:
     return keras.Model(inputs, x, name="teacher_autoencoder")
 
 
-def build_teacher(autoencoder: Any) -> Any:
-    """Return the teacher: regions -> score of the autoencoder, shape (batch, 1)."""
-    score = LogError(SCORE_GAIN, name="teacher_score")(autoencoder.outputs[0], autoencoder.inputs[0])
+def build_teacher(autoencoder: Any, unit: float) -> Any:
+    """Return the teacher: regions -> score of the autoencoder, shape (batch, 1).
+
+    `unit` is the size of one hardware unit of a region at the network's input.
+    """
+    score = LogError(SCORE_GAIN, unit, name="teacher_score")(autoencoder.outputs[0], autoencoder.inputs[0])
     return keras.Model(autoencoder.inputs[0], score, name="teacher")
 
 

@@ -167,6 +167,11 @@ def _check_frontend(config: RunConfig) -> None:
         raise ConfigurationError(
             "l1ad search trains quantized networks: set network.frontend to qkeras, and no imported architecture."
         )
+    if config.network.regresses:
+        raise ConfigurationError(
+            f"l1ad search shares the float model between trials, which {config.network.architecture} has not: its "
+            "teacher is of another shape. Vary network.layers by hand."
+        )
     if config.quantization.training == "post" and config.training.float_epochs == 0:
         raise ConfigurationError("quantization.training: post needs a float model; give training.float_epochs.")
 

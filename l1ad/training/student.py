@@ -112,7 +112,7 @@ class StudentJob:
         autoencoder = build_autoencoder(self.config.network)
         phase = Phase("float", options.float_epochs, options.learning_rate)
         progress = self._run(phase, lambda: TeacherTraining(autoencoder), 0.0, ())
-        return build_teacher(autoencoder), progress
+        return build_teacher(autoencoder, 2.0 ** -self.data.contract.inputs[0].shift), progress
 
     def student_phase(self, teacher: Any, history: tuple[EpochRecord, ...]) -> tuple[Any, Progress]:
         """Train the student; return it, regions -> score, and how the training went."""

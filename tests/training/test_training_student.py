@@ -64,7 +64,8 @@ def test_teacher_is_the_logarithm_of_the_error_of_its_autoencoder(trained):
     teacher = load_model(folder / "float_encoder.keras")
     output = teacher.get_layer("teacher_output").output
     rebuilt = np.asarray(keras.Model(teacher.inputs, output)(x), dtype=np.float64)
-    expected = 32 * np.log1p(np.square(rebuilt - x).reshape(200, -1).mean(axis=1))
+    units = (rebuilt - x).reshape(200, -1) * 2.0 ** data.contract.inputs[0].shift
+    expected = 32 * np.log1p(np.square(units).mean(axis=1))
     np.testing.assert_allclose(scores(folder, "float_encoder.keras", raw, data.contract.type), expected, rtol=1e-4)
 
 
