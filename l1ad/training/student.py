@@ -19,6 +19,7 @@ from l1ad.events.dataset import Dataset
 from l1ad.networks.architectures import build_encoder, input_shape
 from l1ad.networks.averaging import AveragingAdam
 from l1ad.networks.base import load_frontend
+from l1ad.networks.quantized import integer_weights
 from l1ad.networks.region_networks import build_autoencoder, build_teacher
 from l1ad.networks.student import StudentTraining, TeacherTraining
 from l1ad.provenance import value_digest
@@ -26,6 +27,9 @@ from l1ad.scores.output import OutputSpec
 from l1ad.training.checkpoint import EpochRecord, Progress
 from l1ad.training.loop import EpochCallback, Phase, train_phase
 from l1ad.training.targets import EventBatches, TargetScale
+
+#: Events whose scores decide where a student starts.
+_START_EVENTS = 4096
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,26 @@ class StudentJob:
         keras.utils.set_random_seed(self.config.seed)
         frontend = load_frontend(self.config.network, self.data.contract.type)
         student = build_encoder(self.config.network, frontend)
+        self._start_at_mean(student, teacher)
         ceiling = self.spec.score.maximum * 2.0**-self.spec.score.fraction
         phase = Phase("quantized", options.epochs, options.quantized_learning_rate, options.pruning.target > 0)
         progress = self._run(phase, lambda: StudentTraining(student, teacher, ceiling), options.noise, history)
         return student, progress
+
+    def _start_at_mean(self, student: Any, teacher: Any) -> None:
+        """Give the bias of the output the mean score of the teacher, as far as its type reaches.
+
+        Scores of the background lie in a narrow band far from 0. A student that starts at 0 first grows all its
+        weights to get there, and rectifiers die on the way.
+        """
+        events, _ = self._batches("train", 0.0).take(slice(0, _START_EVENTS))
+        layer = student.get_layer("dense_output")
+        mean = float(np.mean(teacher(events, training=False)))
+        weights = integer_weights(layer)
+        if "bias" in weights:
+            fixed = weights["bias"][1]
+            mean = min(mean, fixed.maximum * 2.0**-fixed.fraction)
+        layer.bias.assign([mean])
 
     def _run(
         self, phase: Phase, build: Callable[[], Any], overlay: float, history: tuple[EpochRecord, ...]
