@@ -17,7 +17,7 @@ from l1ad.networks.firmware_model import load_model, save_model
 from l1ad.pipeline.preflight import check_config
 from l1ad.pipeline.reference import export as export_module
 from l1ad.pipeline.reference.check import check_reference, weight_digests
-from l1ad.pipeline.reference.export import export_model
+from l1ad.pipeline.reference.export import export_model, process_names
 from l1ad.pipeline.reference.record import NEEDED_FILES, find_reference, is_reference, read_vectors
 from l1ad.pipeline.reference.start import reference_config, run_config
 from l1ad.pipeline.run import run_stages
@@ -254,3 +254,12 @@ def test_reference_models_that_ship(folder):
     assert found.encoded == (background is None or Path(background).is_file())
     assert found.events == 128
     assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
+
+
+def test_names_of_processes_come_from_the_manifest_of_the_generator(tmp_path):
+    (tmp_path / "good.json").write_text('{"process": {"0": "W", "3": "tt"}}')
+    assert process_names(tmp_path / "good.json") == {0: "W", 3: "tt"}
+    for text in ("{", "[]", "{}", '{"process": {"a": "W"}}'):
+        (tmp_path / "bad.json").write_text(text)
+        assert process_names(tmp_path / "bad.json") == {}
+    assert process_names(tmp_path / "absent.json") == {}

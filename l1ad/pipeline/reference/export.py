@@ -163,10 +163,19 @@ def _content(run: RunFolder) -> ContentReport:
 
 
 def _process_names(run: RunFolder) -> dict[int, str]:
-    """Return the names of the processes of the embedded sample; none for other files."""
+    """Return the names of the processes of the embedded sample, or what the generator wrote beside a file; or none."""
     if run.config.data.background is not None:
-        return {}
+        return process_names(Path(run.config.data.background).with_name("MANIFEST.json"))
     return {int(number): name for number, name in open_sample(verify=False).manifest["process"].items()}
+
+
+def process_names(path: Path) -> dict[int, str]:
+    """Return number -> name of the processes that a manifest of `l1ad data generate` lists; none for another file."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))["process"]
+        return {int(number): str(name) for number, name in values.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _manifest(run: RunFolder, manifest: Manifest, folder: Path) -> ReferenceManifest:
