@@ -60,7 +60,8 @@ def overrides(config: RunConfig, form: str) -> tuple[str, ...]:
         # As many epochs as the quantized network has in its two phases.
         epochs = config.training.float_epochs + config.training.epochs
         return (*common, "network.frontend=float", f"training.epochs={epochs}")
-    return (*common, "quantization.training=post") if form == "ptq" else common
+    # Pruning belongs to quantized epochs, which a rounded network has not.
+    return (*common, "quantization.training=post", "training.pruning.target=0") if form == "ptq" else common
 
 
 def measured(report: EvaluationReport) -> dict[str, Any]:
