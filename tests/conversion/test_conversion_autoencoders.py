@@ -40,7 +40,8 @@ def test_full_size_climbs_the_whole_ladder(conversion, architecture, tmp_path) -
     firmware = to_firmware(model, network_score(config, data.contract))
     inputs = np.asarray(data.inputs["test"][:EVENTS], dtype=np.int64)
     keras = run_firmware_model(firmware, inputs, data.contract.type)
-    assert len(np.unique(keras.score)) > 1000
+    # A score of few values would agree by chance.
+    assert len(np.unique(keras.score)) > 300
     folders = []
     for backend in ("verilog", "vitis"):
         folders.append(tmp_path / backend)
