@@ -58,7 +58,8 @@ def measure(config: Path, folder: Path, *overrides: str) -> dict[str, Any]:
     found: dict[str, Any] = {signal.signal: signal.auc for signal in report.signals}
     model = run.stage("train") / "firmware.keras"
     if model.exists():
-        logic = trace(load_model(model), load_dataset(run.stage("data")).contract.type)
+        levels = run.config.conversion.extra_adder_levels
+        logic = trace(load_model(model), load_dataset(run.stage("data")).contract.type, levels)
         found |= {"cost": float(logic.cost), "logic_ns": float(logic.latency[1])}
     return found
 

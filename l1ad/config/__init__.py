@@ -1,12 +1,10 @@
 """What a user writes: the configuration of a run, read from YAML and checked."""
 
 from l1ad.config.features import AugmentationConfig, FeaturesConfig
+from l1ad.config.firmware import BudgetConfig, ConversionConfig, EmulationConfig, SynthesisConfig
 from l1ad.config.load import apply_overrides, dump_config, load_config
 from l1ad.config.models import (
-    BudgetConfig,
-    ConversionConfig,
     DataConfig,
-    EmulationConfig,
     EvaluationConfig,
     InputsConfig,
     NetworkConfig,
@@ -14,7 +12,6 @@ from l1ad.config.models import (
     QuantizationConfig,
     RunConfig,
     ScoreConfig,
-    SynthesisConfig,
     TrainingConfig,
 )
 from l1ad.config.regions import StudentConfig

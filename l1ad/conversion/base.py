@@ -70,6 +70,8 @@ class ConversionJob:
     reuse_factor : int
         Multiplications that share one multiplier; for HLS with ``resource``. Above 1 a new event is taken less often
         than every clock, and there is no top level of the trigger.
+    extra_adder_levels : int or None
+        Levels of adders of a product by constants beyond the fewest possible; None: any number. For RTL.
     """
 
     backend: str
@@ -86,6 +88,7 @@ class ConversionJob:
     thresholds: tuple[int, ...] = ()
     strategy: str = "latency"
     reuse_factor: int = 1
+    extra_adder_levels: int | None = 2
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,6 @@ _log = logging.getLogger(__name__)
 #: Adders and carry chains cost one LUT a bit, and delays are in ns: alkaid's default hardware.
 _HARDWARE = (1, 1, -1)
 
-#: Depth of a product by constants may exceed the shortest tree by two levels (alkaid 0.8, ``hard_dc``).
-_SOLVER = {"hard_dc": 2}
-
 
 class RtlConverter:
     """Traces the Keras model with alkaid and writes the pipelined Verilog or VHDL."""
@@ -35,7 +32,7 @@ class RtlConverter:
         """Write src/, model/ and scripts into `folder`."""
         from alkaid.codegen.rtl import RTLModel
 
-        logic = trace(model, job.input_type)
+        logic = trace(model, job.input_type, job.extra_adder_levels)
         with engine_errors("alkaid"):
             rtl = RTLModel(
                 logic,
@@ -71,8 +68,16 @@ def _slowest_stage_ns(rtl: Any, cutoff_ns: float) -> float:
     return max(float(logic.latency[1]) - number * cutoff_ns for number, logic in enumerate(rtl.fsm.logic.values()))
 
 
-def trace(model: Any, input_type: FixedType) -> Any:
+def trace(model: Any, input_type: FixedType, extra_adder_levels: int | None = 2) -> Any:
     """Return alkaid's combinational program of a firmware model.
+
+    Parameters
+    ----------
+    model : keras.Model
+    input_type : FixedType
+    extra_adder_levels : int, optional
+        Levels of adders of a product by constants beyond the fewest possible (``hard_dc`` of alkaid 0.8.2, where -1
+        stands for any number); None: any number.
 
     Raises
     ------
@@ -85,7 +90,8 @@ def trace(model: Any, input_type: FixedType) -> Any:
 
     register()
     sign = int(input_type.signed)
+    solver = {"hard_dc": -1 if extra_adder_levels is None else extra_adder_levels}
     kif = (sign, input_type.integer - sign, input_type.fraction)
     with engine_errors("alkaid"):
-        inputs, outputs = trace_model(model, HWConfig(*_HARDWARE), _SOLVER, inputs_kif=kif)
+        inputs, outputs = trace_model(model, HWConfig(*_HARDWARE), solver, inputs_kif=kif)
         return trace_values(inputs, outputs, keep_dead_inputs=True)

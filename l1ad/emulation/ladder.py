@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from l1ad.config.models import EmulationConfig
+from l1ad.config import EmulationConfig
 from l1ad.emulation.compare import LayerValues, compare, compare_layers
 from l1ad.emulation.controls import control_csim, control_interpreter, control_native, control_rtl
 from l1ad.emulation.csim import BACKENDS, build_csim

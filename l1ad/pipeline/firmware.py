@@ -80,6 +80,7 @@ def run_convert(run: RunFolder, observer: Observer) -> None:
             thresholds=options.thresholds,
             strategy=options.strategy,
             reuse_factor=options.reuse_factor,
+            extra_adder_levels=options.extra_adder_levels,
         )
         convert(model.keras, job, run.stage(CONVERT) / backend, observer.step)
         observer.advance(number, len(options.backends), backend)

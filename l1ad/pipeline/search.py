@@ -181,6 +181,7 @@ def _key(config: RunConfig) -> str:
     values = config.model_dump(mode="json")
     part = {name: values[name] for name in _SECTIONS}
     part["search"] = {name: value for name, value in values["search"].items() if name != "trials"}
+    part["extra_adder_levels"] = config.conversion.extra_adder_levels
     part["space"] = {path: dimension.model_dump(mode="json") for path, dimension in search_space(config).items()}
     return value_digest({"version": __version__, **part})
 

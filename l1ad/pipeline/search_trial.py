@@ -100,7 +100,7 @@ def _measure(config: RunConfig, number: int, values: dict[str, Any], root: Path)
     for path in place.glob("checkpoint_*.npz"):
         path.unlink()
     data, model = load_dataset(root / DATA), load_model(place / FIRMWARE_FILE)
-    logic = trace(model, data.contract.type)
+    logic = trace(model, data.contract.type, config.conversion.extra_adder_levels)
     return {"lut": float(logic.cost), "logic_ns": float(logic.latency[1]), **_score(config, data, model)}
 
 

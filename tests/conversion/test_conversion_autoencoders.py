@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from l1ad.config import RunConfig
-from l1ad.config.models import EmulationConfig
+from l1ad.config import EmulationConfig, RunConfig
 from l1ad.events.dataset import load_dataset
 from l1ad.events.prepare import prepare_dataset
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from l1ad.config.models import EmulationConfig
+from l1ad.config import EmulationConfig
 from l1ad.emulation.ladder import run_ladder
 from l1ad.emulation.project import open_project
 from l1ad.emulation.rtl import build_rtl
