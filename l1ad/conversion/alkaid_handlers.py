@@ -93,7 +93,7 @@ def _register_own() -> None:
             return inputs.reshape(-1, *self.op.target_shape)
 
 
-def _score(spec: Any, mean: Any, log_variance: Any) -> Any:
+def _score(spec: Any, mean: Any, log_variance: Any = None) -> Any:
     """Replay the score of `l1ad.scores.integer` on symbolic values: square, table, sum, cut, saturate."""
     import numpy as np
     from alkaid.trace.ops import quantize
