@@ -129,8 +129,6 @@ class NetworkConfig(Section):
             raise ValueError("give file with architecture imported, and only then")
         if self.layers and self.frontend == "hgq":
             raise ValueError("layers does not go with frontend hgq, where every weight learns a width of its own")
-        if self.learns_features and self.frontend == "hgq":
-            raise ValueError(f"frontend hgq has no {self.architecture}; use qkeras or float")
         return self
 
     @property

@@ -55,8 +55,6 @@ def _check_student(config: RunConfig) -> None:
             "inputs.kind regions needs event files with the dataset Regions, and the embedded sample has none; make "
             "them with `l1ad data generate --regions` and name them in data.background and data.signals"
         )
-    if config.network.frontend == "hgq":
-        raise ValueError(f"frontend hgq has no strides; use qkeras or float for {config.network.architecture}")
     if config.quantization.training == "post":
         raise ValueError("quantization.training post rounds a float model of the same shape, which a student has not")
     if config.training.float_epochs == 0:

@@ -115,21 +115,23 @@ def _cnn_body(config: NetworkConfig, frontend: Frontend) -> tuple[Any, Any]:
 def _encoder(body: Body, config: NetworkConfig, frontend: Frontend) -> Any:
     """Two dense heads, each brought to its fixed-point type."""
     inputs, x = body(config, frontend)
-    outputs = [_latent(which, config, frontend, x) for which in ("mean", "log_variance")]
-    return keras.Model(inputs, outputs, name="encoder")
+    # Both heads are built before what is behind them: a frontend takes what was built last for the source.
+    heads = {which: _head(which, config, frontend) for which in ("mean", "log_variance")}
+    return keras.Model(inputs, [frontend.latent(which)(head(x)) for which, head in heads.items()], name="encoder")
 
 
 def _autoencoder(body: Body, decoder: Decoder, config: NetworkConfig, frontend: Frontend) -> Any:
     """One dense head of latent variables, and the decoder that firmware holds."""
     inputs, x = body(config, frontend)
-    x = decoder(_latent("mean", config, frontend, x), config, frontend)
+    x = _head("mean", config, frontend)(x)
+    x = decoder(frontend.latent("mean")(x), config, frontend)
     x = frontend.dense(ROWS * QUANTITIES, "dense_reconstruction")(x)
     return keras.Model(inputs, frontend.latent("reconstruction")(x), name="autoencoder")
 
 
-def _latent(which: str, config: NetworkConfig, frontend: Frontend, x: Any) -> Any:
-    """Dense layer, brought to its fixed-point type."""
-    return frontend.latent(which)(frontend.dense(config.latent, f"dense_{which}", latent=True)(x))
+def _head(which: str, config: NetworkConfig, frontend: Frontend) -> Any:
+    """Dense layer of the latent means, variables or log sigma^2."""
+    return frontend.dense(config.latent, f"dense_{which}", latent=True)
 
 
 def _dense_firmware_decoder(x: Any, config: NetworkConfig, frontend: Frontend) -> Any:

@@ -23,7 +23,11 @@ FRONTENDS = {
 
 
 class Frontend(Protocol):
-    """What an architecture needs from a quantization library."""
+    """What an architecture needs from a quantization library.
+
+    Layers are built in the order of the network: a layer reads the inputs, or what was built last of `activation` and
+    `latent`.
+    """
 
     def dense(self, units: int, name: str, *, latent: bool = False) -> Any:
         """Return a dense layer with bias; `latent` selects the kernel quantizer of the latent layers."""

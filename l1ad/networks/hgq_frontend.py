@@ -6,6 +6,7 @@ HGQ2 also brings a module ``qkeras``. It is never imported here: its import chan
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,8 @@ from l1ad.config import NetworkConfig
 from l1ad.errors import ConfigurationError
 from l1ad.networks.event_shape import QUANTITIES, ROWS
 from l1ad.networks.exact import exact_integers
-from l1ad.networks.quantizers import parse_quantizer
+from l1ad.networks.quantizers import QUANTIZER_FIELDS, parse_quantizer
+from l1ad.networks.region_networks import REGION_INPUT
 from l1ad.records import FixedType
 
 #: Every layer adds its effective bit operations times this to its losses; `LearnedBits` gives them their weight.
@@ -44,11 +46,11 @@ class HgqFrontend:
     Parameters
     ----------
     config : NetworkConfig
-        One frontend builds one network, in order: the first layer quantizes the inputs, the first one behind the
-        latent variables of an autoencoder quantizes those, the others rectified values.
+        One frontend builds one network, in order: the first layer quantizes the inputs, the others quantize rectified
+        values, or latent variables and features where those were built last.
     input_type : FixedType, optional
         Type of the network's inputs; by default the widest.
-    input_bits : sequence of int, length 57, optional
+    input_bits : sequence of int, one for each input, optional
         Bits left of the point, without the sign, that each input needs; by default those of `input_type`.
     """
 
@@ -57,33 +59,33 @@ class HgqFrontend:
     ) -> None:
         self.config = config
         self._input_type = input_type or _WIDEST_INPUT
-        self._input_bits = input_bits or [self._input_type.integer - int(self._input_type.signed)] * ROWS * QUANTITIES
+        self._shape = REGION_INPUT if config.regresses else (ROWS, QUANTITIES)
+        whole = self._input_type.integer - int(self._input_type.signed)
+        self._input_bits = np.reshape(input_bits or [whole] * math.prod(self._shape), self._shape)
+        #: What the next layer reads: ``inputs``, or the field of the configuration that has the type of the values.
         self._source = "inputs"
         self._types = {
-            field: parse_quantizer(getattr(config, field), f"network.{field}").fixed_type
-            for field in ("kernel", "bias", "latent_kernel", "activation", "mean", "log_variance", "reconstruction")
+            field: parse_quantizer(getattr(config, field), f"network.{field}").fixed_type for field in QUANTIZER_FIELDS
         }
 
     def dense(self, units: int, name: str, *, latent: bool = False) -> Any:
         """Return a QDense layer with bias."""
         kernel = self._types["latent_kernel" if latent else "kernel"]
-        layer = QDense(
+        return QDense(
             units,
             kq_conf=_weight(kernel),
             bq_conf=_weight(self._types["bias"]),
-            # Both heads of a variational autoencoder read rectified values.
-            iq_conf=self._quantizer("rectified" if latent else self._source, self._input_bits),
+            iq_conf=self._quantizer(self._input_bits.ravel()),
             beta0=_UNIT_BETA,
             name=name,
         )
-        self._source = "latent" if latent else self._source
-        return layer
 
     def conv(
         self, filters: int, size: tuple[int, int], name: str, *, padding: str, strides: tuple[int, int] = (1, 1)
     ) -> Any:
         """Return a QConv2D layer without bias. Positions share the weights, but not the widths of their inputs."""
-        of_quantity = np.reshape(self._input_bits, (ROWS, QUANTITIES)).max(axis=0)
+        # Padded rows of objects are of no object, so a quantity has the bits of its largest.
+        bits = self._input_bits if self.config.regresses else self._input_bits.max(axis=0)[:, None]
         return QConv2D(
             filters,
             size,
@@ -91,14 +93,14 @@ class HgqFrontend:
             padding=padding,
             use_bias=False,
             kq_conf=_weight(self._types["kernel"]),
-            iq_conf=self._quantizer(self._source, of_quantity[:, None].tolist()),
+            iq_conf=self._quantizer(bits),
             beta0=_UNIT_BETA,
             name=name,
         )
 
     def activation(self, name: str) -> Any:
         """Return a rectifier; the layer behind it quantizes."""
-        self._source = "rectified"
+        self._source = "activation"
         # Not keras.layers.ReLU: hls4ml 1.3.0 makes a threshold of it that lets negative values pass.
         return keras.layers.Activation("relu", name=name)
 
@@ -106,6 +108,7 @@ class HgqFrontend:
         """Return the quantizer that brings outputs of the network, or latent variables, to the type that is given."""
         fixed = self._types[which]
         sign = int(fixed.signed)
+        self._source = which
         return Quantizer(
             QuantizerConfig(
                 "kif",
@@ -127,14 +130,14 @@ class HgqFrontend:
         """Return kernel and bias of a layer of HGQ2 as raw integers with their types."""
         return integer_weights(layer)
 
-    def _quantizer(self, source: str, input_bits: Any) -> QuantizerConfig:
-        """Return the quantizer in front of a layer that reads the inputs, rectified values or latent variables.
+    def _quantizer(self, input_bits: NDArray[np.int64]) -> QuantizerConfig:
+        """Return the quantizer in front of a layer that reads the inputs, rectified values, latent ones or features.
 
         It drops bits: rounding would cost an adder for each value, and the bias behind it learns the half.
         """
-        if source != "inputs":
-            fixed = self._types["activation" if source == "rectified" else "mean"]
-            sign = int(source == "latent")
+        if self._source != "inputs":
+            fixed = self._types[self._source]
+            sign = int(fixed.signed)
             return QuantizerConfig(
                 "kif",
                 "datalane",
@@ -152,7 +155,7 @@ class HgqFrontend:
             "kif",
             "datalane",
             k0=int(self._input_type.signed),
-            i0=keras.initializers.Constant(input_bits),
+            i0=keras.initializers.Constant(input_bits.tolist()),
             f0=self._input_type.fraction,
             round_mode="TRN",
             overflow_mode="WRAP",

@@ -9,9 +9,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from l1ad.networks.autoencoder import Autoencoder
+from l1ad.networks.autoencoder import Autoencoder, FeatureAutoencoder
 from l1ad.networks.averaging import AveragingAdam
+from l1ad.networks.student import StudentTraining
 from l1ad.networks.vae import VariationalAutoencoder
+from l1ad.networks.vicreg import VicReg
 
 #: Largest price that a target may set.
 _HIGHEST_BETA = 1e-3
@@ -105,6 +107,18 @@ class LearnedBits(PricedBits, VariationalAutoencoder):
 
 class LearnedAutoencoder(PricedBits, Autoencoder):
     """An autoencoder that learns its bit widths, those of the decoder included."""
+
+
+class LearnedVicReg(PricedBits, VicReg):
+    """An extractor of features that learns its bit widths."""
+
+
+class LearnedFeatureAutoencoder(PricedBits, FeatureAutoencoder):
+    """An autoencoder of features that learns its bit widths; those of the extractor are constant by then."""
+
+
+class LearnedStudent(PricedBits, StudentTraining):
+    """A student that learns its bit widths."""
 
 
 class WidthAdam(AveragingAdam):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from l1ad.config import NetworkConfig
 from l1ad.errors import ConfigurationError
 from l1ad.hardware.fixed_point import to_raw_exact
-from l1ad.networks.quantizers import QuantizerSpec, parse_quantizer
+from l1ad.networks.quantizers import QUANTIZER_FIELDS, QuantizerSpec, parse_quantizer
 from l1ad.records import FixedType
 
 #: Attributes that change what a QKeras quantizer computes and that its text does not show.
@@ -24,13 +24,6 @@ _UNWRITTEN: dict[str, object] = {
 }
 
 
-#: Fields of the network that hold a quantizer.
-_FIELDS = (
-    *("kernel", "bias", "latent_kernel", "activation"),
-    *("mean", "log_variance", "reconstruction", "feature", "output"),
-)
-
-
 class QKerasFrontend:
     """Builds QDense, QConv2D and QActivation layers with the quantizers of the configuration."""
 
@@ -39,7 +32,7 @@ class QKerasFrontend:
     ) -> None:
         del input_type, input_bits
         self.config = config
-        for field in _FIELDS:
+        for field in QUANTIZER_FIELDS:
             parse_quantizer(getattr(config, field), f"network.{field}")
 
     def dense(self, units: int, name: str, *, latent: bool = False) -> Any:

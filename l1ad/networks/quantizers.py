@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from l1ad.errors import ConfigurationError
 from l1ad.records import FixedType
 
+#: Fields of the network that hold a quantizer.
+QUANTIZER_FIELDS = (
+    *("kernel", "bias", "latent_kernel", "activation"),
+    *("mean", "log_variance", "reconstruction", "feature", "output"),
+)
+
 _POSITIONAL = {
     "quantized_bits": ("bits", "integer", "symmetric", "keep_negative", "alpha", "use_stochastic_rounding"),
     "quantized_relu": ("bits", "integer", "use_sigmoid", "negative_slope", "use_stochastic_rounding"),

@@ -9,12 +9,13 @@ from typing import Any
 
 from l1ad.config import RunConfig
 from l1ad.events.dataset import Dataset
-from l1ad.networks.averaging import AveragingAdam
 from l1ad.networks.feature_ae import extractor_of
+from l1ad.networks.learned_bits import LearnedVicReg
 from l1ad.networks.vicreg import VicReg
 from l1ad.provenance import value_digest
 from l1ad.training.augment import ViewBatches
 from l1ad.training.checkpoint import EpochRecord, Progress
+from l1ad.training.compiled import compile_phase, learns_widths, price_key, price_of
 from l1ad.training.loop import EpochCallback, Phase, train_phase
 from l1ad.training.targets import EventBatches
 from l1ad.training.teachers import load_teacher
@@ -67,8 +68,8 @@ class FeatureTraining:
         extractor = extractor_of(network)
         extractor.trainable = True
         own = self._phase(phase)
-        model = self._model(extractor, projector, teacher)
-        self._compile(model, own)
+        model = self._model(own, extractor, projector, teacher)
+        compile_phase(model, self.config, own)
         progress = train_phase(
             model,
             own,
@@ -94,22 +95,23 @@ class FeatureTraining:
         epochs = options.epochs if alone else options.float_epochs
         return dataclasses.replace(phase, name=f"{phase.name}_features", epochs=epochs, learning_rate=rate)
 
-    def _model(self, extractor: Any, projector: Any, teacher: Any) -> VicReg:
+    def _model(self, phase: Phase, extractor: Any, projector: Any, teacher: Any) -> VicReg:
         """Return the model with the loss of VICReg."""
         options, own = self.config.training, self.config.training.features
         share = options.distillation if teacher is not None else 0.0
-        return VicReg(
+        settings: dict[str, Any] = {}
+        kind: type[VicReg] = VicReg
+        if learns_widths(self.config, phase):
+            kind, settings = LearnedVicReg, {"price": price_of(self.config, phase, len(self.train))}
+        return kind(
             extractor,
             projector,
             weights=(own.invariance, own.variance, own.covariance, own.score),
             score_source=load_teacher(options, self.train) if own.score else None,
             teacher=extractor_of(teacher) if share else None,
             distillation=share,
+            **settings,
         )
-
-    def _compile(self, model: Any, phase: Phase) -> None:
-        optimizer = AveragingAdam(self.config.training.average, learning_rate=phase.learning_rate, amsgrad=True)
-        model.compile(optimizer=optimizer, jit_compile=self.config.training.xla, steps_per_execution=8)
 
     def _views(self, events: EventBatches) -> ViewBatches:
         return ViewBatches(events, self.data.contract, self.config.training.features.augmentation, self.config.seed)
@@ -123,5 +125,6 @@ class FeatureTraining:
                 "network": self.config.network.model_dump(mode="json"),
                 "training": self.config.training.model_dump(mode="json"),
                 "data": self.data.record.files,
+                **price_key(self.config, phase),
             }
         )

@@ -14,12 +14,11 @@ from l1ad.errors import ConfigurationError
 from l1ad.events.dataset import Dataset, load_dataset
 from l1ad.networks.architectures import build_decoder, build_encoder, input_shape
 from l1ad.networks.autoencoder import Autoencoder, FeatureAutoencoder
-from l1ad.networks.averaging import AveragingAdam
 from l1ad.networks.base import load_frontend
 from l1ad.networks.feature_ae import build_projector
 from l1ad.networks.firmware_model import load_model, save_model, to_firmware
 from l1ad.networks.layer_ranges import layer_ranges
-from l1ad.networks.learned_bits import LearnedAutoencoder, LearnedBits, Price, WidthAdam
+from l1ad.networks.learned_bits import LearnedAutoencoder, LearnedBits, LearnedFeatureAutoencoder
 from l1ad.networks.network_score import network_score
 from l1ad.networks.pruning import check_zeros
 from l1ad.networks.quantized import bit_operations, copy_weights
@@ -29,6 +28,7 @@ from l1ad.scores.output import OutputSpec
 from l1ad.scores.reconstruction import ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 from l1ad.training.checkpoint import EpochRecord, Progress
+from l1ad.training.compiled import compile_phase, learns_widths, price_of
 from l1ad.training.features import FeatureTraining
 from l1ad.training.loop import EpochCallback, Phase, train_phase
 from l1ad.training.record import (
@@ -203,12 +203,6 @@ class _Job:
         copy_weights(teacher, encoder)
         return encoder
 
-    def _price(self, phase: Phase) -> Price:
-        """Return what a bit operation costs in a phase."""
-        options, events = self.config.quantization, len(self.data.inputs["train"])
-        steps = events // self.config.training.batch_size * phase.epochs * options.ramp
-        return Price(options.beta, options.beta_start, max(int(steps), 1), options.bit_operations)
-
     def _build(self, network: Any) -> tuple[Any, Any]:
         """Return a seeded encoder, and decoder or projector; an autoencoder of the inputs is one network."""
         import keras
@@ -230,22 +224,14 @@ class _Job:
                 self.config, self.data, self.folder, self._batches("train"), self._batches("validation"), self.callback
             )
             history = before.run(phase, encoder, decoder, teacher, history).history
-        options = self.config.training
-        learned = phase.name == "quantized" and self.config.network.frontend == "hgq"
         model = self._model(phase, encoder, decoder, teacher)
-        # amsgrad as in arXiv:2108.03986. Eight steps an execution keep Python out of the way of small networks.
-        optimizer: Any = AveragingAdam(options.average, learning_rate=phase.learning_rate, amsgrad=True)
-        if learned:
-            optimizer = WidthAdam(
-                self.config.quantization.bit_learning_rate, average=options.average, learning_rate=phase.learning_rate
-            )
-        model.compile(optimizer=optimizer, jit_compile=options.xla, steps_per_execution=8)
+        compile_phase(model, self.config, phase)
         return train_phase(
             model,
             phase,
-            self._batches("train", learned=learned),
+            self._batches("train", learned=learns_widths(self.config, phase)),
             self._batches("validation"),
-            options,
+            self.config.training,
             seed=self.config.seed,
             key=self._key(phase),
             checkpoint=self.folder / f"checkpoint_{phase.name}.npz",
@@ -263,11 +249,12 @@ class _Job:
             "score_share": options.score_share,
             "feature_weights": options.feature_weights,
         }
-        learned = phase.name == "quantized" and self.config.network.frontend == "hgq"
-        priced = {"price": self._price(phase)} if learned else {}
+        learned = learns_widths(self.config, phase)
+        priced = {"price": price_of(self.config, phase, len(self.data.inputs["train"]))} if learned else {}
         if isinstance(self.spec, ReconstructionSpec):
             kind: Any = LearnedAutoencoder if learned else Autoencoder
-            kind = FeatureAutoencoder if self.config.network.learns_features else kind
+            if self.config.network.learns_features:
+                kind = LearnedFeatureAutoencoder if learned else FeatureAutoencoder
             return kind(encoder, spec=self.spec, **taught, **priced)
         kind = LearnedBits if learned else VariationalAutoencoder
         return kind(

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from l1ad.config import RunConfig
 from l1ad.events.dataset import Dataset
 from l1ad.networks.architectures import build_encoder, input_shape
-from l1ad.networks.averaging import AveragingAdam
 from l1ad.networks.base import load_frontend
+from l1ad.networks.learned_bits import LearnedStudent
 from l1ad.networks.quantized import integer_weights
 from l1ad.networks.region_networks import build_autoencoder, build_teacher
 from l1ad.networks.student import StudentTraining, TeacherTraining
 from l1ad.provenance import value_digest
 from l1ad.scores.output import OutputSpec
 from l1ad.training.checkpoint import EpochRecord, Progress
+from l1ad.training.compiled import compile_phase, learns_widths, price_key, price_of
 from l1ad.training.loop import EpochCallback, Phase, train_phase
 from l1ad.training.targets import EventBatches, TargetScale
 
@@ -48,10 +49,14 @@ class RegionBatches(EventBatches):
     overlay: float = 0.0
 
     def take(self, index: NDArray[np.int64] | slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the regions of the events at `index`, twice; what lies above the input type saturates."""
+        """Return the regions of the events at `index`, twice; what no input can reach saturates."""
         x, _ = super().take(index)
         if self.overlay > 0:
-            x = overlaid(x, self.overlay, self.input_type.maximum * 2.0**-self.input_type.fraction)
+            step = 2.0**-self.input_type.fraction
+            largest = self.input_type.maximum * step
+            if self.input_bits is not None:
+                largest = min(largest, 2.0 ** max(self.input_bits) - step)
+            x = overlaid(x, self.overlay, largest)
         return x, x
 
 
@@ -124,41 +129,45 @@ class StudentJob:
 
         options = self.config.training
         keras.utils.set_random_seed(self.config.seed)
-        frontend = load_frontend(self.config.network, self.data.contract.type)
+        contract = self.data.contract
+        frontend = load_frontend(self.config.network, contract.type, contract.integer_bits)
         student = build_encoder(self.config.network, frontend)
         self._start_at_mean(student, teacher)
         ceiling = self.spec.score.maximum * 2.0**-self.spec.score.fraction
         phase = Phase("quantized", options.epochs, options.quantized_learning_rate, options.pruning.target > 0)
-        progress = self._run(phase, lambda: StudentTraining(student, teacher, ceiling), options.noise, history)
-        return student, progress
+        arguments = (student, teacher, ceiling)
+
+        def build() -> StudentTraining:
+            if learns_widths(self.config, phase):
+                return LearnedStudent(*arguments, price=price_of(self.config, phase, len(self.data.inputs["train"])))
+            return StudentTraining(*arguments)
+
+        return student, self._run(phase, build, options.noise, history)
 
     def _start_at_mean(self, student: Any, teacher: Any) -> None:
-        """Give the bias of the output the mean score of the teacher, as far as its type reaches.
+        """Give the bias of the output the mean score of the teacher, as far as its quantizer reaches.
 
         Scores of the background lie in a narrow band far from 0. A student that starts at 0 first grows all its
         weights to get there, and rectifiers die on the way.
         """
         events, _ = self._batches("train", 0.0).take(slice(0, _START_EVENTS))
         layer = student.get_layer("dense_output")
-        mean = float(np.mean(teacher(events, training=False)))
+        layer.bias.assign([float(np.mean(teacher(events, training=False)))])
         weights = integer_weights(layer)
         if "bias" in weights:
-            fixed = weights["bias"][1]
-            mean = min(mean, fixed.maximum * 2.0**-fixed.fraction)
-        layer.bias.assign([mean])
+            raw, fixed = weights["bias"]
+            layer.bias.assign(raw * 2.0**-fixed.fraction)
 
     def _run(
         self, phase: Phase, build: Callable[[], Any], overlay: float, history: tuple[EpochRecord, ...]
     ) -> Progress:
         """Compile and train one phase."""
         options, model = self.config.training, build()
-        # As the other networks: see `l1ad.training.fit`.
-        optimizer = AveragingAdam(options.average, learning_rate=phase.learning_rate, amsgrad=True)
-        model.compile(optimizer=optimizer, jit_compile=options.xla, steps_per_execution=8)
+        compile_phase(model, self.config, phase)
         return train_phase(
             model,
             phase,
-            self._batches("train", overlay),
+            self._batches("train", overlay, learned=learns_widths(self.config, phase)),
             self._batches("validation", overlay),
             options,
             seed=self.config.seed,
@@ -168,12 +177,13 @@ class StudentJob:
             callback=self.callback,
         )
 
-    def _batches(self, part: str, overlay: float) -> RegionBatches:
+    def _batches(self, part: str, overlay: float, *, learned: bool = False) -> RegionBatches:
         inputs, scale = self.data.inputs[part], TargetScale("inputs", (), ())
         # The inputs are their own target.
         no_particles = np.zeros((0, 0, 0), dtype=np.float32)
-        shape = input_shape(self.config.network)
-        return RegionBatches(inputs, no_particles, self.data.contract.type, shape, scale, overlay)
+        shape, contract = input_shape(self.config.network), self.data.contract
+        bits = contract.integer_bits if learned else None
+        return RegionBatches(inputs, no_particles, contract.type, shape, scale, overlay, input_bits=bits)
 
     def _key(self, phase: Phase) -> str:
         """Digest of everything that decides the numbers of a phase."""
@@ -185,5 +195,6 @@ class StudentJob:
                 "training": self.config.training.model_dump(mode="json"),
                 "score": self.spec.to_dict(),
                 "data": self.data.record.files,
+                **price_key(self.config, phase),
             }
         )

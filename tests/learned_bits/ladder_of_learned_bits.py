@@ -26,6 +26,7 @@ from l1ad.networks.inference import run_firmware_model
 from l1ad.networks.layer_ranges import layer_ranges
 from l1ad.networks.learned_bits import is_width
 from l1ad.records import FixedType
+from l1ad.scores.output import OutputSpec
 from l1ad.scores.reconstruction import ReconstructionSpec
 from l1ad.scores.spec import ScoreSpec
 
@@ -37,6 +38,13 @@ ERROR = ReconstructionSpec(
     kind="reconstruction", inputs=INPUT, prediction=FixedType(True, 6, 3), error=FixedType(False, 5, 2),
     exponents=(0, 3, 3) * 19, padding=(-40,) * 19, score=FixedType(False, 16, 12),
 )  # fmt: skip
+FEATURES = ReconstructionSpec(
+    kind="feature_error", inputs=FixedType(True, 8, 4), prediction=FixedType(True, 6, 3), error=FixedType(False, 6, 3),
+    exponents=(0,) * 5, padding=(), score=FixedType(False, 16, 12),
+)  # fmt: skip
+SCORES = {"dense_ae": ERROR, "cnn_ae": ERROR, "feature_ae": FEATURES,
+          "cicada_student": OutputSpec("output", FixedType(False, 12, 4))}  # fmt: skip
+REGION = FixedType(False, 9, 5)
 #: Bits left of the point of the inputs: pT needs all of them, angles do not.
 INPUT_BITS = (3, 2, 1) * 19
 EVENTS = 1500
@@ -45,14 +53,19 @@ EVENTS = 1500
 def network(architecture: str) -> NetworkConfig:
     values = {"architecture": architecture, "frontend": "hgq", "latent": 2, "hidden": (6, 4), "filters": (2, 3)}
     latent = {"mean": "quantized_bits(8,3,alpha=1)", "log_variance": "quantized_bits(6,2,alpha=1)"}
-    latent["reconstruction"] = "quantized_bits(6,2,alpha=1)"
+    latent |= {"reconstruction": "quantized_bits(6,2,alpha=1)", "feature": "quantized_bits(8,3,alpha=1)"}
+    latent |= {"output": "quantized_bits(12,4,keep_negative=False,alpha=1)"}
+    values |= {"features": 5, "feature_hidden": (4,), "student": {"filters": 2, "units": 4}}
     return NetworkConfig.model_validate(values | latent)
 
 
 def random_encoder(architecture: str):
     """Return an encoder with random weights and random widths, as a training would leave them; some are zero."""
     config = network(architecture)
-    encoder = build_encoder(config, load_frontend(config, INPUT, INPUT_BITS))
+    regions = architecture == "cicada_student"
+    encoder = build_encoder(
+        config, load_frontend(config, REGION if regions else INPUT, None if regions else INPUT_BITS)
+    )
     rng = np.random.default_rng(3)
     for variable in encoder.weights:
         name = variable.path.rsplit("/", 1)[-1]
@@ -65,9 +78,13 @@ def random_encoder(architecture: str):
     return encoder
 
 
-def raw_inputs() -> np.ndarray:
-    """Return events over the whole range, its corners, small values, and rows of padding."""
+def raw_inputs(architecture: str = "") -> np.ndarray:
+    """Return events over the whole range, its corners, small values, and rows of padding; of regions, mostly empty."""
     rng = np.random.default_rng(2)
+    if architecture == "cicada_student":
+        events = rng.integers(0, REGION.maximum, (EVENTS, 252), endpoint=True) * (rng.random((EVENTS, 252)) < 0.2)
+        events[0], events[1] = 0, REGION.maximum
+        return events
     events = rng.integers(INPUT.minimum, INPUT.maximum, (EVENTS, 57), endpoint=True)
     events[0], events[1], events[2:200] = INPUT.minimum, INPUT.maximum, rng.choice([-512, 511], (198, 57))
     events[200:700] //= 8
@@ -94,32 +111,55 @@ def test_a_network_climbs_the_ladder(tmp_path):
         assert name == "keras" or rung.control.caught, (name, rung.control)
 
 
-def write_project(model, backend: str, events: np.ndarray, score: np.ndarray, folder: Path) -> Path:
+def write_project(
+    model, backend: str, events: np.ndarray, score: np.ndarray, folder: Path, input_type: FixedType = INPUT
+) -> Path:
     job = ConversionJob(
         backend=backend, top="learned", part=resolve_part("xcvu9p"), clock_ns=5.0, io_type="io_parallel", logic_ns=3.8,
-        input_type=INPUT, n_inputs=57, test_inputs=events[:50], test_outputs=score[:50],
+        input_type=input_type, n_inputs=events.shape[1], test_inputs=events[:50], test_outputs=score[:50],
     )  # fmt: skip
     convert(model, job, folder / backend)
     return folder / backend
 
 
 @pytest.mark.parametrize(
-    "architecture", ["dense_ae", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("cnn_vae", "cnn_ae"))]
+    "architecture",
+    [
+        *("dense_ae", "feature_ae", "cicada_student"),
+        *(pytest.param(name, marks=pytest.mark.heavy) for name in ("cnn_vae", "cnn_ae")),
+    ],
 )
 def test_logic_has_the_scores_of_the_network(architecture):
     from l1ad.conversion.verilog import trace
 
-    encoder, events = random_encoder(architecture), raw_inputs()
-    spec = ERROR if architecture.endswith("_ae") else SPEC
+    encoder, events = random_encoder(architecture), raw_inputs(architecture)
+    spec, fixed = SCORES.get(architecture, SPEC), REGION if architecture == "cicada_student" else INPUT
     model = to_firmware(encoder, spec)
-    logic = trace(model, INPUT)
-    found = logic.predict(events * 2.0**-INPUT.fraction).ravel() * 2.0**spec.score.fraction
-    expected = run_firmware_model(model, events, INPUT).score[:, 0]
+    logic = trace(model, fixed)
+    found = logic.predict(events * 2.0**-fixed.fraction).ravel() * 2.0**spec.score.fraction
+    expected = run_firmware_model(model, events, fixed).score[:, 0]
     np.testing.assert_array_equal(found, expected)
-    assert len(np.unique(expected)) > 300
-    first = encoder.layers[1] if architecture == "dense_ae" else encoder.get_layer("conv_1")
+    assert len(np.unique(expected)) > 30
+    first = next(layer for layer in encoder.layers if getattr(layer, "kernel", None) is not None)
     first.kernel.assign(-np.asarray(first.kernel))
-    assert not np.array_equal(run_firmware_model(to_firmware(encoder, spec), events, INPUT).score[:, 0], found)
+    assert not np.array_equal(run_firmware_model(to_firmware(encoder, spec), events, fixed).score[:, 0], found)
+
+
+@pytest.mark.parametrize("architecture", ["feature_ae", pytest.param("cicada_student", marks=pytest.mark.heavy)])
+def test_hls_has_the_scores_of_the_network(architecture, tmp_path):
+    encoder, events = random_encoder(architecture), raw_inputs(architecture)[:300]
+    spec, fixed = SCORES[architecture], REGION if architecture == "cicada_student" else INPUT
+    model = to_firmware(encoder, spec)
+    scores = run_firmware_model(model, events, fixed).score
+    folder = write_project(model, "vitis", events, scores, tmp_path, input_type=fixed)
+    options = parse_config({"emulation": {"events": len(events), "control_events": 300}}, "test").emulation
+    report = run_ladder(
+        [folder], events, scores, layer_references={}, options=options, build_folder=tmp_path / "build",
+        reference_engine="Keras", reference_rate=1.0,
+    )  # fmt: skip
+    csim = next(rung for rung in report.rungs if rung.rung == "csim")
+    assert csim.equal_events == len(events), csim.first_difference
+    assert csim.control.caught
 
 
 def test_firmware_has_the_scores_of_the_encoder():
@@ -162,29 +202,43 @@ def test_inputs_keep_the_range_that_hardware_can_reach(architecture):
     assert (wrapped != 2 * rows)[rows != 0].all()
 
 
-@pytest.mark.parametrize("architecture", ["dense_vae", pytest.param("dense_ae", marks=pytest.mark.heavy)])
+SLOW = ("dense_ae", "feature_ae", "cicada_student")
+
+
+@pytest.mark.parametrize("architecture", ["dense_vae", *(pytest.param(name, marks=pytest.mark.heavy) for name in SLOW)])
 def test_a_price_buys_fewer_bit_operations(architecture):
     from l1ad.networks.learned_bits import Price, WidthAdam
     from l1ad.networks.quantized import bit_operations
 
-    x = (raw_inputs()[:1024] / 64).astype(np.float32)
+    regions = architecture == "cicada_student"
+    x = (raw_inputs(architecture)[:1024] / (16 if regions else 64)).astype(np.float32)
+    x = x.reshape(-1, 18, 14, 1) if regions else x
+    y = x.reshape(-1, 19, 3) if architecture == "dense_vae" else x
     found = {}
     for beta in (1e-9, 1e-3):
         model = priced(architecture, Price(beta, min(beta, 1e-6), 4))
         model.build_from(x[:1])
         model.compile(optimizer=WidthAdam(50.0, learning_rate=1e-3), jit_compile=False)
-        model.fit(x, x if architecture == "dense_ae" else x.reshape(-1, 19, 3), batch_size=128, epochs=6, verbose=0)
+        model.fit(x, y, batch_size=128, epochs=6, verbose=0)
         found[beta] = bit_operations(model.encoder)
     assert found[1e-3] < 0.9 * found[1e-9]
 
 
 def priced(architecture: str, price):
-    """Return a trainable network with learned widths."""
+    """Return a trainable network with learned widths; of an autoencoder of features the extractor."""
+    from l1ad.config import FeaturesConfig
     from l1ad.networks.architectures import build_decoder
-    from l1ad.networks.learned_bits import LearnedAutoencoder, LearnedBits
+    from l1ad.networks.feature_ae import build_projector, extractor_of
+    from l1ad.networks.learned_bits import LearnedAutoencoder, LearnedBits, LearnedStudent, LearnedVicReg
+    from l1ad.networks.region_networks import build_autoencoder, build_teacher
 
     config = network(architecture)
-    encoder = build_encoder(config, load_frontend(config, INPUT))
+    encoder = build_encoder(config, load_frontend(config, REGION if architecture == "cicada_student" else INPUT))
+    if architecture == "cicada_student":
+        return LearnedStudent(encoder, build_teacher(build_autoencoder(config), 0.0625), 15.0, price=price)
+    if architecture == "feature_ae":
+        projector = build_projector(config.features, FeaturesConfig())
+        return LearnedVicReg(extractor_of(encoder), projector, weights=(25.0, 25.0, 1.0, 0.0), price=price)
     if architecture == "dense_ae":
         return LearnedAutoencoder(encoder, spec=ERROR, feature_weights=(1.0, 0.1, 0.1), price=price)
     return LearnedBits(

@@ -139,7 +139,6 @@ def test_what_does_not_fit_is_refused_by_its_field(config):
         ({"score": {"kind": "reconstruction"}}, "set score.kind to feature_error"),
         ({"network": {**network, "architecture": "dense_ae"}}, "set score.kind to reconstruction"),
         ({"network": {**network, "architecture": "dense_vae"}}, "set score.kind to rz, mu2 or kl"),
-        ({"network": {**network, "frontend": "hgq"}}, "frontend hgq has no feature_ae; use qkeras or float"),
         ({"network": {**network, "features": 0}}, "features"),
         ({"training": {**training, "epochs": 9, "pruning": pruning}}, r"training\.features\.epochs \(2\)"),
         ({"training": {**training, "features": {"projector": ()}}}, "projector: give at least one layer"),

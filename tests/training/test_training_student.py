@@ -195,7 +195,7 @@ def test_overlay_adds_another_event_turned_in_azimuth():
         ({"network": {"architecture": "dense_vae"}, "score": {"kind": "rz"}}, "reads objects; set inputs.kind"),
         ({"training": {"score_teacher": "mahalanobis"}}, "set training.score_teacher to autoencoder"),
         ({"score": {"kind": "rz"}}, "set score.kind to output"),
-        ({"network": {"frontend": "hgq", "layers": {}}}, "frontend hgq has no strides"),
+        ({"network": {"frontend": "hgq"}}, "layers does not go with frontend hgq"),
         ({"quantization": {"training": "post"}}, "quantization.training post"),
         ({"training": {"float_epochs": 0}}, "trains no teacher"),
         ({"data": {"background": None, "signals": {}}}, "l1ad data generate --regions"),
