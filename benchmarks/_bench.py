@@ -31,6 +31,16 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return found
 
 
+#: Few events and epochs: they show that a benchmark works. Pruning needs more epochs than these.
+FEW_EVENTS = ("data.max_background=40000", "data.max_signal=5000")
+NO_PRUNING = "training.pruning.target=0"
+
+
+def few_epochs(epochs: int) -> tuple[str, ...]:
+    """Return the fields of a short training on few events."""
+    return (*FEW_EVENTS, NO_PRUNING, f"training.float_epochs={epochs}", f"training.epochs={epochs}")
+
+
 def configuration(name: str, *overrides: str) -> Any:
     """Return the configuration of a model that ships with l1ad."""
     return load_config(ROOT / "models" / name / "config.yaml", overrides)
@@ -43,8 +53,7 @@ def converted_run(path: Path | None, scratch: Path) -> RunFolder:
     demo = RUNS / configuration("dense_vae").name
     if (demo / "config.yaml").exists() and "emulate" in open_run(demo).manifest().stages:
         return open_run(demo)
-    short = ("data.max_background=40000", "training.float_epochs=3", "training.epochs=3", "emulation.events=10000")
-    run = create_run(configuration("dense_vae", *short), scratch)
+    run = create_run(configuration("dense_vae", *few_epochs(3), "emulation.events=10000"), scratch)
     run_stages(run, ("data", "train", "convert", "emulate"))
     return run
 

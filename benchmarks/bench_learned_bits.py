@@ -3,9 +3,10 @@
     VENV=.venv-hgq EXTRA=hgq make setup
     .venv-hgq/bin/python benchmarks/bench_learned_bits.py         # a short training, to see that it works
     .venv-hgq/bin/python benchmarks/bench_learned_bits.py --full  # all epochs
+    .venv-hgq/bin/python benchmarks/bench_learned_bits.py models/cnn_vae_hgq/config.yaml --full
 
-The goal, with --full, is a quarter of the cost of uniform 8 bits, each AUC within 0.01 of the float model. Without HGQ2
-nothing is measured.
+The goal, with --full, is a quarter of the cost of uniform 8 bits, each AUC within 0.01 of the float model, which is
+trained for as many epochs. Without HGQ2 nothing is measured.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from _bench import ROOT, parser, show, write_json
+from _bench import ROOT, few_epochs, parser, show, write_json
 
 from l1ad.config import load_config
 from l1ad.pipeline.run import run_stages
@@ -24,20 +25,7 @@ from l1ad.records import EvaluationReport
 
 GOAL = 0.25
 #: Fields of a short training.
-SHORT = (
-    "data.max_background=40000", "data.max_signal=5000", "training.float_epochs=6", "training.epochs=6",
-    "training.batch_size=256",
-)  # fmt: skip
-#: Learned widths, as docs/training.md trains them.
-LEARNED = (
-    "network.frontend=hgq",
-    "network.mean=quantized_bits(8,5,alpha=1)",
-    "network.log_variance=quantized_bits(6,3,alpha=1)",
-    "quantization.beta=1e-6",
-    "quantization.beta_start=1e-7",
-    "training.epochs=40",
-    "training.patience=40",
-)
+SHORT = (*few_epochs(6), "training.batch_size=256")
 UNIFORM = (
     "quantization.training=post",
     *(f"network.{field}=quantized_bits(8,1,alpha=1)" for field in ("kernel", "latent_kernel")),
@@ -66,17 +54,18 @@ def measure(config: Path, folder: Path, *overrides: str) -> dict[str, Any]:
 
 def main() -> None:
     """Measure the three networks and compare."""
-    options = parser(__doc__)
-    options.add_argument("config", type=Path, nargs="?", default=ROOT / "models" / "dense_vae" / "config.yaml")
-    options.add_argument("--full", action="store_true", help="train all epochs")
-    options.add_argument("--set", "-s", action="append", default=[], help="change a field, as in `l1ad run -s`")
-    options.add_argument("--runs", type=Path, help="keep the runs here, and go on with those that are there")
-    arguments = options.parse_args()
+    flags = parser(__doc__)
+    flags.add_argument("config", type=Path, nargs="?", default=ROOT / "models" / "dense_vae_hgq" / "config.yaml")
+    flags.add_argument("--full", action="store_true", help="train all epochs")
+    flags.add_argument("--set", "-s", action="append", default=[], help="change a field, as in `l1ad run -s`")
+    flags.add_argument("--runs", type=Path, help="keep the runs here, and go on with those that are there")
+    arguments = flags.parse_args()
     if library_version("hgq2") is None:
         print("hgq2 is not installed here, so nothing is measured: VENV=.venv-hgq EXTRA=hgq make setup")
         return
-    common = (*LEARNED, *(() if arguments.full else SHORT), *arguments.set)
-    epochs = load_config(arguments.config, common).training.float_epochs
+    common = (*(() if arguments.full else SHORT), *arguments.set)
+    options = load_config(arguments.config, common).training
+    epochs = options.float_epochs + options.epochs
     forms = {
         "float": ("network.frontend=float", f"training.epochs={epochs}"),
         "uniform 8 bits, rounded": UNIFORM,

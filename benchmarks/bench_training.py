@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _bench import configuration, median, parser, show, write_json
+from _bench import NO_PRUNING, configuration, median, parser, show, write_json
 
 from l1ad.config import RunConfig
 from l1ad.events.dataset import load_dataset
@@ -29,7 +29,7 @@ from l1ad.training.targets import EventBatches, derive_scale
 def settings(architecture: str, events: int, *overrides: str) -> RunConfig:
     """Return the configuration of an architecture; `events` are for training, a fourth of that for validation."""
     background = int(events / 0.4)
-    common = (f"data.max_background={background}", "data.max_signal=100", "training.patience=1000")
+    common = (f"data.max_background={background}", "data.max_signal=100", "training.patience=1000", NO_PRUNING)
     return configuration(architecture, *common, *overrides)
 
 
