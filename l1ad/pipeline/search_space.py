@@ -23,7 +23,8 @@ def search_space(config: RunConfig) -> dict[str, Dimension]:
     """Return the space of a configuration: its own, or the default one of its architecture.
 
     The default varies the sizes of the hidden layers, bits of kernels and activations layer by layer, the share of
-    pruned weights, and the learning rate. Latent types stay, since they belong to the score.
+    pruned weights, and the learning rate; of an autoencoder the bits of the decoder too. Latent types and the type of
+    the reconstruction stay, since they belong to the score.
 
     Examples
     --------
@@ -41,12 +42,24 @@ def search_space(config: RunConfig) -> dict[str, Dimension]:
     }
     kind = "dense" if dense else "conv"
     space |= {f"network.layers.{kind}_{n}.kernel": Dimension(low=3, high=6, text=_KERNEL) for n in layers}
-    space |= {f"network.layers.relu_{n}.activation": Dimension(low=4, high=8, text=_ACTIVATION) for n in layers}
+    rectifiers = [f"relu_{n}" for n in layers]
+    if config.network.architecture in ("dense_ae", "cnn_ae"):
+        kernels = _decoder_kernels(config)
+        space |= {f"network.layers.{name}.kernel": Dimension(low=3, high=6, text=_KERNEL) for name in kernels}
+        rectifiers += [f"decoder_{name}" for name in rectifiers]
+    space |= {f"network.layers.{name}.activation": Dimension(low=4, high=8, text=_ACTIVATION) for name in rectifiers}
     return space | {
         "network.latent_kernel": Dimension(low=4, high=8, text=_KERNEL),
         "training.pruning.target": Dimension(low=0.0, high=0.7),
         "training.quantized_learning_rate": Dimension(low=5e-4, high=5e-3, log=True),
     }
+
+
+def _decoder_kernels(config: RunConfig) -> tuple[str, ...]:
+    """Return the layers with a kernel of a decoder; the dense one mirrors its hidden layers."""
+    if config.network.architecture == "dense_ae":
+        return (*(f"decoder_dense_{n + 1}" for n in range(len(config.network.hidden))), "dense_reconstruction")
+    return ("decoder_dense", "decoder_conv", "dense_reconstruction")
 
 
 def distributions(space: Mapping[str, Dimension]) -> dict[str, Any]:

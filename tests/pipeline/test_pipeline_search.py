@@ -265,6 +265,24 @@ def test_the_default_space_is_one(architecture):
     assert {"network.latent_kernel", "training.pruning.target"} < set(search_space(config))
 
 
+@pytest.mark.parametrize(("architecture", "hidden"), [("dense_ae", (8, 6, 4)), ("cnn_ae", (32, 16))])
+def test_the_default_space_of_an_autoencoder_has_every_kernel(architecture, hidden):
+    from l1ad.networks.architectures import build_encoder
+    from l1ad.networks.base import load_frontend
+
+    network = {"architecture": architecture, "hidden": hidden}
+    config = parse_config({"network": network, "score": {"kind": "reconstruction"}}, "test")
+    space = search_space(config)
+    lowest = {path: space[path].text.format(4) for path in space if path.startswith("network.layers.")}
+    trial = with_values(config, lowest, "test").network
+    # A layer that the network does not have is refused here.
+    layers = build_encoder(trial, load_frontend(trial)).layers
+    kernels = {layer.name for layer in layers if getattr(layer, "kernel", None) is not None} - {"dense_mean"}
+    rectifiers = {layer.name for layer in layers if "relu" in layer.name}
+    assert {path.split(".")[2] for path in lowest} == kernels | rectifiers
+    assert any(name.startswith("decoder_") for name in kernels)
+
+
 @pytest.mark.parametrize(
     ("space", "match"),
     [
