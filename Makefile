@@ -5,7 +5,7 @@
 #   VENV=DIR      the virtual environment (default .venv)
 #   EXTRA=NAME    qkeras (default) or hgq: the two cannot share an environment
 #   CONFIG=FILE   what `make demo` runs
-#   MODELS=NAME   which reference models `make models` makes again (default all)
+#   MODELS=NAMES  which reference models `make models` makes again (default: all that need neither HGQ2 nor regions)
 
 .POSIX:
 .DEFAULT_GOAL := help
@@ -14,7 +14,7 @@
 VENV ?= .venv
 EXTRA ?= qkeras
 CONFIG ?= models/dense_vae/config.yaml
-MODELS ?= dense_ae dense_vae cnn_ae cnn_vae
+MODELS ?= dense_ae dense_vae cnn_ae cnn_vae axol1tl_v3_like axol1tl_v5_like
 export VENV EXTRA
 
 help:

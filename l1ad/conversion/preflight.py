@@ -12,15 +12,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from l1ad.errors import ConfigurationError, ConversionError, L1adError, nearest
+from l1ad.networks.quantized import input_elements, integer_weights, output_type
 from l1ad.networks.quantized import input_type as own_input_type
-from l1ad.networks.quantized import integer_weights, output_type
 from l1ad.provenance import check_name
 from l1ad.records import FixedType
 
 #: Bits of an integer that float32 holds exactly (IEEE 754 binary32: 23 stored and one implied).
 EXACT_BITS = 24
+
+#: Unused low bits of a product that is always zero: more than any other has.
+_NO_BITS = 64
+
+Integers = NDArray[np.int64]
 
 #: Layers that compute a score.
 SCORES = ("LatentScore", "OutputScore", "ReconstructionScore")
@@ -31,10 +37,19 @@ _OPTIONS = {"dilation_rate": (1, 1), "groups": 1, "data_format": "channels_last"
 
 @dataclass(frozen=True)
 class ValueRange:
-    """Largest magnitude of a tensor's raw integers, and the bits right of the point."""
+    """Largest magnitude of a tensor's raw integers, and the bits right of the point.
+
+    `sum_bits` are the bits that each sum needs in its own unit, where the values are sums.
+    """
 
     magnitude: int
     fraction: int
+    sum_bits: int | None = None
+
+    @property
+    def bits(self) -> int:
+        """Bits that float32 has to hold for these values."""
+        return self.magnitude.bit_length() if self.sum_bits is None else self.sum_bits
 
 
 def check_model(model: Any, input_type: FixedType) -> dict[str, int]:
@@ -72,7 +87,7 @@ def check_model(model: Any, input_type: FixedType) -> dict[str, int]:
                 raise ConversionError(str(error)) from error
             except KeyError as error:
                 raise ConversionError(f"layer {layer.name}: its input is not part of the model.") from error
-        bits[layer.name] = math.ceil(math.log2(found.magnitude + 1))
+        bits[layer.name] = found.bits
         if bits[layer.name] > EXACT_BITS:
             raise ConversionError(
                 f"layer {layer.name}: its sums need {bits[layer.name]} bits; float32 holds {EXACT_BITS}, so Keras "
@@ -108,7 +123,11 @@ def _check_layer(layer: Any, kind: str) -> None:
 
 
 def _sums(layer: Any, inputs: list[ValueRange]) -> ValueRange:
-    """Bound the sums of a dense or convolution layer."""
+    """Bound the sums of a dense or convolution layer.
+
+    A sum is exact when it holds so many of its own units: those of the finest of its products that is not zero. Types
+    that are learned for each weight and input are much coarser in most sums than in the finest of all.
+    """
     weights = integer_weights(layer)
     if "kernel" not in weights:
         raise ConversionError(f"layer {layer.name}: its kernel has no quantizer; give it one in QKeras.")
@@ -116,15 +135,44 @@ def _sums(layer: Any, inputs: list[ValueRange]) -> ValueRange:
     fixed = own_input_type(layer)
     seen = inputs[0] if fixed is None else _limited(inputs[0], fixed)
     fraction = seen.fraction + kernel_type.fraction
-    totals = np.abs(kernel).reshape(-1, kernel.shape[-1]).sum(axis=0) * seen.magnitude
+    flat = kernel.reshape(-1, kernel.shape[-1])
+    reach, spare = _elements(layer, seen, len(flat))
+    totals = np.abs(flat).T @ reach
+    unused = np.where(flat * reach[:, None] == 0, _NO_BITS, _trailing_zeros(flat) + spare[:, None]).min(axis=0)
     if getattr(layer, "use_bias", False):
         if "bias" not in weights:
             raise ConversionError(f"layer {layer.name}: its bias has no quantizer; give it one in QKeras.")
         bias, bias_type = weights["bias"]
         common = max(fraction, bias_type.fraction)
         totals = (totals << (common - fraction)) + (np.abs(bias) << (common - bias_type.fraction))
+        of_bias = np.where(bias == 0, _NO_BITS, _trailing_zeros(bias) + common - bias_type.fraction)
+        unused = np.minimum(unused + common - fraction, of_bias)
         fraction = common
-    return ValueRange(int(totals.max(initial=0)), fraction)
+    needed = [max(int(total).bit_length() - int(low), 0) for total, low in zip(totals, unused, strict=True)]
+    return ValueRange(int(totals.max(initial=0)), fraction, max(needed, default=0))
+
+
+def _elements(layer: Any, seen: ValueRange, size: int) -> tuple[Integers, Integers]:
+    """Return the largest magnitude of each of `size` inputs of a sum in units of `seen`, and its unused low bits."""
+    reach, spare = np.full(size, seen.magnitude), np.zeros(size, dtype=np.int64)
+    learned = input_elements(layer)
+    if learned is not None and len(learned[0]) == size:
+        integer, fraction, alive = learned
+        reach = np.where(alive, np.minimum(reach, np.int64(1) << np.maximum(integer + seen.fraction, 0)), 0)
+        spare = np.where(alive, np.maximum(seen.fraction - fraction, 0), 0)
+    return reach, spare
+
+
+def _trailing_zeros(raw: Integers) -> Integers:
+    """Return the zero bits below the lowest set bit of each integer; of 0 none.
+
+    Examples
+    --------
+    >>> _trailing_zeros(np.array([12, -8, 1, 0])).tolist()
+    [2, 3, 0, 0]
+    """
+    lowest = np.where(raw == 0, 1, raw & -raw)
+    return np.log2(lowest).astype(np.int64)
 
 
 def _quantized(layer: Any, inputs: list[ValueRange]) -> ValueRange:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from l1ad.emulation.csim import WEIGHTS, build_csim
-from l1ad.emulation.hls_weights import flip_sum, read_arrays, write_weight
+from l1ad.emulation.hls_weights import flip_sum, read_arrays, wrapped, write_weight
 from l1ad.emulation.interpreter import PROGRAM, load_interpreter
 from l1ad.emulation.native import build_native
 from l1ad.emulation.project import OpenProject, copy_project
@@ -36,7 +36,10 @@ _ADDERS = {
 
 
 def control_csim(project: OpenProject, build_folder: Path, inputs: Integers, expected: Integers) -> NegativeControl:
-    """Flip the lowest bit of the largest weight of a layer, the last layer first, and run the C-simulation.
+    """Flip the lowest bit that is set in the largest weight of a layer, the last layer first, and run the C-simulation.
+
+    With learned widths the lowest bits of the common type belong to few weights; below the others' own unit a change
+    would be lost in the next quantizer.
 
     In a project with distributed arithmetic a sum becomes a difference, or the reverse.
 
@@ -210,7 +213,7 @@ def _redigested(project: OpenProject, folder: Path) -> FirmwareProject:
 
 
 def _flip_weight(folder: Path, number: int) -> str | None:
-    """Flip the lowest bit of one weight in the copy `folder` and say which; None when there is no such array."""
+    """Flip the lowest set bit of one weight in the copy `folder` and say which; None when there is no such array."""
     arrays, types = read_arrays(folder)
     # A weight matrix is named w<layer>; a bias b<layer>. The last matrix is the nearest to the output.
     arrays.sort(key=lambda a: (a.name.rstrip("0123456789") == "w", a.number), reverse=True)
@@ -220,8 +223,9 @@ def _flip_weight(folder: Path, number: int) -> str | None:
     fixed_type = types[array.type_name]
     index = max(range(len(array.values)), key=lambda i: abs(array.values[i]))
     raw = array.raw(index, fixed_type)
-    write_weight(folder, array, index, raw ^ 1, fixed_type)
-    return f"{WEIGHTS}/{array.name}[{index}]: {raw} became {raw ^ 1} ({fixed_type})"
+    flipped = wrapped(raw ^ ((raw & -raw) or 1), fixed_type)
+    write_weight(folder, array, index, flipped, fixed_type)
+    return f"{WEIGHTS}/{array.name}[{index}]: {raw} became {flipped} ({fixed_type})"
 
 
 def _flip_adder(folder: Path, number: int) -> str | None:

@@ -46,6 +46,19 @@ def write_weight(folder: Path, array: Weights, index: int, raw: int, fixed_type:
         _replace_number(path, index, text)
 
 
+def wrapped(raw: int, fixed_type: FixedType) -> int:
+    """Return the integer that the low bits of `raw` mean.
+
+    Examples
+    --------
+    >>> wrapped(9, FixedType(True, 4, 2)), wrapped(17, FixedType(False, 4, 2))
+    (-7, 1)
+    """
+    size = 1 << fixed_type.width
+    raw %= size
+    return raw - size if fixed_type.signed and raw >= size // 2 else raw
+
+
 def flip_sum(folder: Path, number: int) -> str | None:
     """Make one sum of distributed arithmetic a difference, or the reverse, and say which; None when there is none.
 

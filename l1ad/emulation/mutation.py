@@ -18,7 +18,7 @@ import numpy as np
 
 from l1ad.emulation.compare import LayerValues
 from l1ad.emulation.csim import WEIGHTS, CSimulation, build_csim
-from l1ad.emulation.hls_weights import Weights, read_arrays, write_weight
+from l1ad.emulation.hls_weights import Weights, read_arrays, wrapped, write_weight
 from l1ad.emulation.mutants import TABLE, Mutant, choose_rtl, fixed, reached
 from l1ad.emulation.project import OpenProject, copy_project
 from l1ad.emulation.rtl import RtlSimulation, build_rtl
@@ -279,16 +279,9 @@ def _flip(project: OpenProject, folder: Path, array: Weights, index: int, bit: i
         else:
             (weights / path.name).symlink_to(path)
     raw = array.raw(index, fixed_type)
-    flipped = _wrapped(raw ^ (1 << bit), fixed_type)
+    flipped = wrapped(raw ^ (1 << bit), fixed_type)
     write_weight(folder, array, index, flipped, fixed_type)
     return f"[{index}] bit {bit}: {raw} became {flipped} ({fixed_type})"
-
-
-def _wrapped(raw: int, fixed_type: FixedType) -> int:
-    """Return the integer that the low bits of `raw` mean."""
-    size = 1 << fixed_type.width
-    raw %= size
-    return raw - size if fixed_type.signed and raw >= size // 2 else raw
 
 
 def _kind(array: Weights) -> str:

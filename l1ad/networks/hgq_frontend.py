@@ -211,9 +211,21 @@ def quantizer_type(quantizer: Any, where: str) -> FixedType:
     inner = quantizer.quantizer
     if quantizer.scaler is not None or quantizer.affine is not None or not hasattr(inner, "kif"):
         raise ConfigurationError(f"layer {where}: a quantizer with a scale or of floating point; use fixed point.")
-    keep, integer, fraction = (np.asarray(keras.ops.convert_to_numpy(bits)).astype(int) for bits in inner.kif)
+    keep, integer, fraction = _kif(quantizer)
     alive = keep + integer + fraction > 0
     if not alive.any():
         return FixedType(signed=False, width=1, integer=1)
-    sign, whole, parts = (int(bits[alive].max()) for bits in np.broadcast_arrays(keep, integer, fraction))
+    sign, whole, parts = (int(bits[alive].max()) for bits in (keep, integer, fraction))
     return FixedType(signed=bool(sign), width=sign + whole + parts, integer=sign + whole)
+
+
+def element_bits(quantizer: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the bits left and right of the point of every element, flattened, and whether it has any bit."""
+    keep, integer, fraction = (bits.ravel() for bits in _kif(quantizer))
+    return integer, fraction, keep + integer + fraction > 0
+
+
+def _kif(quantizer: Any) -> list[NDArray[np.int64]]:
+    """Return sign, and bits left and right of the point, of every element."""
+    bits = [np.asarray(keras.ops.convert_to_numpy(values)).astype(np.int64) for values in quantizer.quantizer.kif]
+    return list(np.broadcast_arrays(*bits))

@@ -68,6 +68,20 @@ def input_type(layer: Any) -> FixedType | None:
     return hgq_frontend.quantizer_type(layer.iq, layer.name)
 
 
+def input_elements(
+    layer: Any,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]] | None:
+    """Return the bits left and right of the point of each input of a layer, and whether it has any; None without.
+
+    Layers of HGQ2 have a type for each. The sign is not counted.
+    """
+    if library(layer) != "hgq" or not getattr(layer, "enable_iq", False):
+        return None
+    from l1ad.networks import hgq_frontend
+
+    return hgq_frontend.element_bits(layer.iq)
+
+
 def own_variables(layer: Any) -> list[Any]:
     """Return the weights of a layer without the bit widths that HGQ2 learns beside them."""
     if library(layer) != "hgq":

@@ -138,6 +138,21 @@ def test_sums_over_24_bits_are_named(build, check_refused) -> None:
     check_refused(model, "layer wide", "float32 holds 24", "Use fewer bits")
 
 
+def test_low_bits_that_no_weight_has_do_not_count(conversion, build, check_refused) -> None:
+    """The negative control is one weight more that has the lowest bit of the type."""
+    from l1ad.conversion.preflight import check_model
+
+    wide = build.quantizer("quantized_bits(18,4,alpha=1)")
+    layer = build.dense(6, "wide", kernel_quantizer=wide)
+    model = build.model(layer, build.relu())
+    kernel = np.round(np.random.default_rng(5).normal(0, 1, layer.kernel.shape) * 2**4) / 2**4
+    layer.kernel.assign(kernel)
+    assert check_model(model, conversion.input_type)["wide"] <= 20
+    kernel[0, 0] += 2.0**-13
+    layer.kernel.assign(kernel)
+    check_refused(model, "layer wide", "float32 holds 24")
+
+
 def test_sums_of_unsigned_inputs_are_bounded(build, check_refused) -> None:
     wide = build.quantizer("quantized_bits(14,2,alpha=1)")
     model = build.model(build.dense(6, "wide", kernel_quantizer=wide), build.relu())

@@ -11,6 +11,7 @@ import pytest
 from l1ad.emulation import open_project
 from l1ad.emulation.controls import control_csim
 from l1ad.emulation.csim import build_csim
+from l1ad.emulation.hls_weights import wrapped
 from l1ad.errors import DataError, ToolError, ToolMissingError
 from l1ad.records import FixedType
 
@@ -38,7 +39,8 @@ def test_a_flipped_weight_is_seen_and_the_project_stays(hls_folder: Path, networ
     assert control.events == len(events)
     largest = int(np.argmax(np.abs(network.kernels[1].ravel())))
     raw = int(network.kernels[1].ravel()[largest])
-    assert control.what == f"firmware/weights/w4[{largest}]: {raw} became {raw ^ 1} (fixed<6,2>)"
+    changed = wrapped(raw ^ (raw & -raw), FixedType(True, 6, 2))
+    assert control.what == f"firmware/weights/w4[{largest}]: {raw} became {changed} (fixed<6,2>)"
     assert open_project(hls_folder).record == project.record
     assert not list(builds.glob("control-*"))
 

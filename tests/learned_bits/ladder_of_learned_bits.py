@@ -162,6 +162,30 @@ def test_hls_has_the_scores_of_the_network(architecture, tmp_path):
     assert csim.control.caught
 
 
+@pytest.mark.parametrize("architecture", ["dense_vae", "cicada_student"])
+def test_the_bits_of_a_sum_are_those_of_its_own_unit(architecture):
+    from l1ad.conversion.preflight import check_model
+    from l1ad.networks.quantized import input_type, integer_weights
+
+    encoder, fixed = random_encoder(architecture), REGION if architecture == "cicada_student" else INPUT
+    bits = check_model(to_firmware(encoder, SCORES.get(architecture, SPEC)), fixed)
+    last = encoder.get_layer("dense_output" if architecture == "cicada_student" else "dense_2")
+    kernel, seen = integer_weights(last)["kernel"][0], input_type(last)
+    common = int(np.abs(kernel).sum(axis=0).max() * seen.maximum).bit_length()
+    assert 0 < bits[last.name] <= common + 1
+    # A sum of the outputs on events is a multiple of that unit, and below its largest value.
+    import keras
+
+    x = raw_inputs(architecture)[:500] * 2.0**-fixed.fraction
+    shape = encoder.inputs[0].shape[1:]
+    sums = np.asarray(keras.Model(encoder.inputs, last.output)(x.reshape(-1, *shape).astype(np.float32)), np.float64)
+    for column in sums.T:
+        # The finest unit that the sums of all events have in common; float64 holds them exactly.
+        raw = np.rint(column * 2.0**30).astype(np.int64)
+        finest = max(int(np.gcd.reduce(raw)), 1)
+        assert int(np.abs(raw).max()) // (finest & -finest) <= 2 ** bits[last.name]
+
+
 def test_firmware_has_the_scores_of_the_encoder():
     from l1ad.networks.inference import latent_outputs
     from l1ad.scores.integer import score_raw
