@@ -11,6 +11,7 @@ from hls4ml.model.attributes import Attribute
 from hls4ml.model.layers import Layer, ZeroPadding2D, layer_map, register_layer
 from hls4ml.model.optimizer.passes.bit_exact import _produce_kif, get_input_kifs, get_output_shape
 
+from l1ad.conversion.hls4ml_saturation import register_saturation
 from l1ad.records import FixedType
 from l1ad.resources import resource
 from l1ad.scores.reconstruction import ReconstructionSpec
@@ -256,6 +257,7 @@ def register_layers(backend: Any) -> None:
         register_layer("OutputScore", HOutputScore)
         register_layer("ReconstructionScore", HReconstructionScore)
         register_layer("SumPooling", HSumPooling)
+        register_saturation()
         _produce_kif.register(HLatentScore)(_score_kif)
         _produce_kif.register(HOutputScore)(_score_kif)
         _produce_kif.register(HReconstructionScore)(_score_kif)
