@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -160,9 +161,13 @@ def make_stream(spec: TriggerSpec, scores: npt.ArrayLike, seed: int = 0, ways: S
     for start in np.flatnonzero(reset):
         write[start + 1 : start + 1 + 2 * N_THRESHOLDS] = True
     write &= ~reset
-    address, data = _writes(spec, values, write, reset, rng)
-    return Stream(event.astype(np.int64), valid, reset, write, address, data)
+    stream = Stream(event.astype(np.int64), valid, reset, write, np.zeros(len(event), int), np.zeros(len(event), int))
+    address, data = _writes(spec, values, stream, rng)
+    return dataclasses.replace(stream, address=address, data=data)
 
+
+#: Clocks in which an event comes soon. A threshold holds for some 500 clocks.
+_SOON = 60
 
 _Part = tuple[Integers, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
 
@@ -194,24 +199,16 @@ def _resets(events: int, latency: int, rng: np.random.Generator) -> _Part:
 _PARTS = {"back_to_back": _back_to_back, "gaps": _gaps, "resets": _resets}
 
 
-def _writes(
-    spec: TriggerSpec,
-    scores: Integers,
-    write: npt.NDArray[np.bool_],
-    reset: npt.NDArray[np.bool_],
-    rng: np.random.Generator,
-) -> tuple[Integers, Integers]:
+def _writes(spec: TriggerSpec, scores: Integers, stream: Stream, rng: np.random.Generator) -> tuple[Integers, Integers]:
     """Return addresses and data of the write port: after a reset all registers in turn, else one at random."""
-    clocks = len(write)
+    clocks = len(stream)
     address, data = rng.integers(0, 16, clocks), rng.integers(0, 1 << 32, clocks)
-    since = _since(reset)
-    for clock in np.flatnonzero(write):
+    since = _since(stream.reset)
+    for clock in np.flatnonzero(stream.write):
         turn = since[clock] - 1
         chosen = int(rng.integers(0, 2 * N_THRESHOLDS + 1)) if turn >= 2 * N_THRESHOLDS else int(turn)
         if chosen < N_THRESHOLDS:
-            place = THRESHOLD_ADDRESS + chosen
-            level = float(rng.choice([0.1, 0.5, 0.9, 0.99]))
-            value = int(np.quantile(scores, level, method="nearest"))
+            place, value = THRESHOLD_ADDRESS + chosen, _threshold(scores, stream, int(clock), rng)
         elif chosen < 2 * N_THRESHOLDS:
             place, value = PRESCALE_ADDRESS + chosen - N_THRESHOLDS, int(rng.integers(0, 8))
         else:  # no such register, or a value that does not fit
@@ -219,6 +216,19 @@ def _writes(
             value = int(spec.score_type.maximum + 1 + rng.integers(0, 1 << 8))
         address[clock], data[clock] = place, value
     return address.astype(np.int64), data.astype(np.int64)
+
+
+def _threshold(scores: Integers, stream: Stream, clock: int, rng: np.random.Generator) -> int:
+    """Return the score of an event that comes soon after `clock`, or a quantile of all scores.
+
+    Where scores are fine, few events have the same, and only one that comes while the threshold holds can show that
+    the threshold is one too high.
+    """
+    soon = slice(clock + 1, clock + 1 + _SOON)
+    coming = stream.event[soon][stream.valid[soon]]
+    if len(coming) and rng.random() < 0.5:
+        return int(scores[rng.choice(coming)])
+    return int(np.quantile(scores, float(rng.choice([0.1, 0.5, 0.9, 0.99])), method="nearest"))
 
 
 def _since(marks: npt.NDArray[np.bool_]) -> Integers:

@@ -10,7 +10,7 @@ import pytest
 from l1ad.errors import DataError
 from l1ad.events.contract import InputContract
 from l1ad.events.layout import N_INPUTS
-from l1ad.hardware.trigger import N_THRESHOLDS, TriggerInput, TriggerSpec
+from l1ad.hardware.trigger import N_THRESHOLDS, THRESHOLD_ADDRESS, TriggerInput, TriggerSpec
 from l1ad.hardware.trigger_model import Stream, make_stream, register_writes, run_model
 from l1ad.records import FixedType
 
@@ -183,3 +183,14 @@ def test_the_stream_holds_what_it_promises() -> None:
     assert not np.array_equal(run_model(spec(network_latency=4), scores, sent), rows)
     ones = np.where(sent.address >= 8, 1, sent.data)
     assert not np.array_equal(run_model(spec(), scores, dataclasses.replace(sent, data=ones)), rows)
+
+
+def test_a_threshold_one_too_high_shows_where_no_two_events_have_one_score():
+    """Of quantiles alone next to none is the score of an event that comes while the threshold holds."""
+    fine = spec(score_type=FixedType(signed=False, width=20, integer=20))
+    scores = np.random.default_rng(4).permutation(np.arange(1, 2001)) * 500
+    stream = make_stream(fine, scores)
+    raised = stream.write & (stream.address == THRESHOLD_ADDRESS + 1) & (stream.data <= fine.score_type.maximum - 1)
+    broken = dataclasses.replace(stream, data=stream.data + raised)
+    changed = (run_model(fine, scores, stream) != run_model(fine, scores, broken)).any(axis=1)
+    assert changed.sum() >= 3
