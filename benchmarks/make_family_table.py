@@ -22,7 +22,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from _bench import LIBRARIES, ROOT, configuration
+from _bench import LIBRARIES, NO_PRUNING, ROOT, configuration
 
 from l1ad.config import EvaluationConfig, RunConfig
 from l1ad.evaluation.evaluate import evaluate_scores
@@ -40,11 +40,14 @@ from l1ad.training.record import TEACHER_FILE, TRAINING_FILE, TrainingRecord
 PAGE = ROOT / "docs" / "families.md"
 BEGIN, END = "<!-- made by benchmarks/make_family_table.py: begin -->", "<!-- end -->"
 FAMILIES = ("dense_ae", "dense_vae", "cnn_ae", "cnn_vae")
-FORMS = ("paper", "float", "start", "qat", "ptq")
+FORMS = ("paper", "float", "sparse", "start", "qat", "ptq")
+#: Forms whose network is float.
+FLOAT_FORMS = ("float", "sparse")
 SIGNALS = {"Ato4l": "A → 4l", "LQbtau": "LQ → bτ", "htautau": "h⁰ → ττ", "hchtaunu": "h± → τν"}
 FORM_NAMES = {
     "paper": "paper's recipe, plain Keras, float",
     "float": "l1ad, float",
+    "sparse": "l1ad, float, pruned as the quantized one",
     "start": "l1ad, float, where the quantized one starts",
     "qat": "l1ad, trained with quantization",
     "ptq": "l1ad, rounded after the training",
@@ -56,12 +59,13 @@ FLOAT_SCORE = FixedType(signed=False, width=48, integer=24)
 def overrides(config: RunConfig, form: str) -> tuple[str, ...]:
     """Return what a form changes in the configuration of its family."""
     common = ("conversion.backends=[verilog]",)
-    if form == "float":
+    if form in FLOAT_FORMS:
         # As many epochs as the quantized network has in its two phases.
         epochs = config.training.float_epochs + config.training.epochs
-        return (*common, "network.frontend=float", f"training.epochs={epochs}")
+        pruning = () if form == "sparse" else (NO_PRUNING,)
+        return (*common, "network.frontend=float", f"training.epochs={epochs}", *pruning)
     # Pruning belongs to quantized epochs, which a rounded network has not.
-    return (*common, "quantization.training=post", "training.pruning.target=0") if form == "ptq" else common
+    return (*common, "quantization.training=post", NO_PRUNING) if form == "ptq" else common
 
 
 def measured(report: EvaluationReport) -> dict[str, Any]:
@@ -78,7 +82,7 @@ def row_of_run(family: str, form: str, folder: Path, epochs: list[str]) -> list[
         # The float phase is the same; its checkpoint carries the key of its configuration and data.
         run.stage("train").mkdir(parents=True)
         shutil.copyfile(twin, run.stage("train") / twin.name)
-    stages = ("data", "train", "evaluate") + (() if form == "float" else ("convert",))
+    stages = ("data", "train", "evaluate") + (() if form in FLOAT_FORMS else ("convert",))
     run_stages(run, stages)
     return [row_of(run, family, form)]
 
@@ -92,7 +96,7 @@ def row_of(run: RunFolder, family: str, form: str) -> dict[str, Any]:
         "score": report.score,
         "signals": measured(report),
         "background_events": report.background_events,
-        "cost": None if form == "float" else cost(run),
+        "cost": None if form in FLOAT_FORMS else cost(run),
     }
 
 
@@ -100,9 +104,9 @@ def take(path: Path, folder: Path) -> None:
     """Keep the row of a run that was made elsewhere, when it is what the table would make."""
     run = open_run(path)
     family, options = run.config.network.architecture, run.config
-    form = (
-        "float" if options.network.frontend == "float" else "ptq" if options.quantization.training == "post" else "qat"
-    )
+    form = "ptq" if options.quantization.training == "post" else "qat"
+    if options.network.frontend == "float":
+        form = "sparse" if options.training.pruning.target > 0 else "float"
     expected = configuration(family, *overrides(configuration(family), form))
     for section in ("seed", "data", "inputs", "network", "score", "training", "quantization"):
         if getattr(expected, section) != getattr(options, section):
@@ -253,8 +257,9 @@ def main() -> None:
     for path in arguments.take:
         take(path, arguments.runs)
     for family in () if arguments.draw or arguments.take else known:
+        prunes = configuration(family).training.pruning.target > 0
         for form in arguments.form or FORMS:
-            if form != "start":
+            if form != "start" and (form != "sparse" or prunes):
                 measure(family, form, arguments)
         if "start" in (arguments.form or FORMS) and not arguments.set:
             take(arguments.runs / f"{family}_qat", arguments.runs)
