@@ -40,6 +40,16 @@ def test_learned_bits_climb_the_ladder(python):
     assert passed(python, "not heavy") == 14
 
 
+@pytest.mark.parametrize("folder", sorted((ROOT / "models").glob("*_hgq")), ids=lambda path: path.name)
+def test_reference_models_with_learned_bits_are_what_they_were(python, folder):
+    done = run([str(python.parent / "l1ad"), "check", str(folder)])
+    assert done.returncode == 0, done.stderr
+    shown = " ".join((done.stdout + done.stderr).split())
+    assert "scores of 128 recorded events agree, bit for bit" in shown
+    # The check has its own negative control: a weight of the other sign.
+    assert re.search(r"kernel\[[\d, ]+\]: (-?\d+) became (-?\d+) .*seen in [1-9]\d* of 128", shown), shown
+
+
 @pytest.mark.heavy
 def test_logic_of_convolutions_and_training_of_the_other_networks(python):
     assert passed(python, "heavy") == 6
