@@ -14,7 +14,7 @@
 VENV ?= .venv
 EXTRA ?= qkeras
 CONFIG ?= models/dense_vae/config.yaml
-MODELS ?= dense_ae dense_vae cnn_ae cnn_vae axol1tl_v3_like axol1tl_v5_like
+MODELS ?= dense_ae dense_vae dense_vae_small cnn_ae cnn_vae axol1tl_v3_like axol1tl_v5_like
 export VENV EXTRA
 
 help:
