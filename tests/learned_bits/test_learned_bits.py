@@ -45,7 +45,10 @@ def test_reference_models_with_learned_bits_are_what_they_were(python, folder):
     done = run([str(python.parent / "l1ad"), "check", str(folder)])
     assert done.returncode == 0, done.stderr
     shown = " ".join((done.stdout + done.stderr).split())
-    assert "scores of 128 recorded events agree, bit for bit" in shown
+    # Events that do not ship may be absent; the recorded integers have scores all the same.
+    assert re.search(r"scores( \(the event files are not here\))? of 128 recorded events agree, bit for bit", shown), (
+        shown
+    )
     # The check has its own negative control: a weight of the other sign.
     assert re.search(r"kernel\[[\d, ]+\]: (-?\d+) became (-?\d+) .*seen in [1-9]\d* of 128", shown), shown
 
