@@ -155,7 +155,8 @@ def _sums(layer: Any, inputs: list[ValueRange]) -> ValueRange:
 def _elements(layer: Any, seen: ValueRange, size: int) -> tuple[Integers, Integers]:
     """Return the largest magnitude of each of `size` inputs of a sum in units of `seen`, and its unused low bits."""
     reach, spare = np.full(size, seen.magnitude), np.zeros(size, dtype=np.int64)
-    learned = input_elements(layer)
+    # The inputs of a convolution have a type for each position, and its weights go over all of them.
+    learned = None if layer.kernel.ndim > 2 else input_elements(layer)
     if learned is not None and len(learned[0]) == size:
         integer, fraction, alive = learned
         reach = np.where(alive, np.minimum(reach, np.int64(1) << np.maximum(integer + seen.fraction, 0)), 0)

@@ -6,6 +6,7 @@ with quantized weights regresses the logarithm of its error.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,14 +136,11 @@ class StudentJob:
         self._start_at_mean(student, teacher)
         ceiling = self.spec.score.maximum * 2.0**-self.spec.score.fraction
         phase = Phase("quantized", options.epochs, options.quantized_learning_rate, options.pruning.target > 0)
-        arguments = (student, teacher, ceiling)
-
-        def build() -> StudentTraining:
-            if learns_widths(self.config, phase):
-                return LearnedStudent(*arguments, price=price_of(self.config, phase, len(self.data.inputs["train"])))
-            return StudentTraining(*arguments)
-
-        return student, self._run(phase, build, options.noise, history)
+        kind: Callable[..., StudentTraining] = StudentTraining
+        if learns_widths(self.config, phase):
+            price = price_of(self.config, phase, len(self.data.inputs["train"]))
+            kind = functools.partial(LearnedStudent, price=price)
+        return student, self._run(phase, lambda: kind(student, teacher, ceiling), options.noise, history)
 
     def _start_at_mean(self, student: Any, teacher: Any) -> None:
         """Give the bias of the output the mean score of the teacher, as far as its quantizer reaches.
